@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the module needs of the kernel's headers beyond the kernel crate, and
+ * the C functions that it has for inline functions and macros (helpers.c).
+ */
+#ifndef _SECCOMP_EA_BINDINGS_HELPER_H
+#define _SECCOMP_EA_BINDINGS_HELPER_H
+
+#include <linux/filter.h>
+#include <linux/kallsyms.h>
+#include <linux/kprobes.h>
+#include <linux/rhashtable.h>
+#include <linux/seccomp_ea.h>
+#include <linux/spinlock.h>
+
+/* bindgen evaluates constants, not macros with sizeof in them. */
+static const size_t SECCOMP_EA_SYMBOL_LEN __maybe_unused = KSYM_SYMBOL_LEN;
+
+/* What the table of caches knows of one: its place there, and its key. */
+struct seccomp_ea_node {
+	struct rhash_head head;
+	unsigned long task;
+};
+
+bool seccomp_ea_may_log(void);
+u32 seccomp_ea_current_nr(void);
+u32 seccomp_ea_current_arch(void);
+bool seccomp_ea_access_ok(const void __user *from, size_t size);
+void *seccomp_ea_zalloc(size_t size);
+
+int seccomp_ea_nodes_init(struct rhashtable *table);
+struct seccomp_ea_node *seccomp_ea_nodes_find(struct rhashtable *table,
+					      unsigned long task);
+int seccomp_ea_nodes_insert(struct rhashtable *table,
+			    struct seccomp_ea_node *node);
+int seccomp_ea_nodes_remove(struct rhashtable *table,
+			    struct seccomp_ea_node *node);
+
+#endif /* _SECCOMP_EA_BINDINGS_HELPER_H */

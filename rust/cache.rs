@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The per-thread cache: two contiguous pages that hold the copy of the EA struct.
+//!
+//! `struct seccomp_data` ends the first page and the struct begins the second, so that both are one
+//! context for a filter, with the struct aligned to a page. What the module itself keeps lies
+//! below, out of the reach of filters: they are given the address of `struct seccomp_data`, and
+//! no load that verification lets pass goes below the info words.
+//!
+//! A thread gets its cache with its first inspected system call and loses it when it exits. Only
+//! the thread itself uses it. The table of caches keeps a reference on the task, so that the address
+//! of a task, the key, cannot come to mean another one.
+
+use crate::{
+    bindings::{
+        self,
+        seccomp_ea_node, //
+    },
+    layout::{
+        Data,
+        Info,
+        EA_SIZE, //
+    },
+    pass::Pass,
+    serve::Fetched,
+    table::Call,
+    task, //
+};
+use core::{
+    mem::{
+        offset_of,
+        size_of, //
+    },
+    ptr::{
+        addr_of_mut,
+        NonNull, //
+    },
+};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        rcu, //
+    },
+    task::Task,
+    types::Opaque, //
+};
+
+/// What the module keeps of a cache. It fills the first page up to the info words.
+#[repr(C)]
+struct Head {
+    /// Whoever looks for another cache follows and rewrites the links of this one, at any time.
+    node: Opaque<seccomp_ea_node>,
+    rcu: Opaque<kernel::bindings::callback_head>,
+    task: Option<ARef<Task>>,
+}
+
+const FIRST_PAGE: usize = 4096;
+const PADDING: usize =
+    FIRST_PAGE - size_of::<Head>() - size_of::<State>() - size_of::<Info>() - size_of::<Data>();
+
+/// What is known of the copy.
+#[derive(Default)]
+pub(crate) struct State {
+    /// The filter pass that the copy belongs to. Without one there is no copy to serve.
+    pub(crate) pass: Option<Pass>,
+    /// The system call that the copy belongs to.
+    pub(crate) call: Option<&'static Call>,
+    pub(crate) fetched: Fetched,
+    /// One past the last byte of the page that may not be zero.
+    pub(crate) dirty: usize,
+}
+
+/// The cache of a thread.
+#[repr(C, align(4096))]
+pub(crate) struct Cache {
+    head: Head,
+    pub(crate) state: State,
+    padding: [u8; PADDING],
+    pub(crate) info: Info,
+    pub(crate) data: Data,
+    pub(crate) page: [u8; EA_SIZE as usize],
+}
+
+const _: () = {
+    assert!(size_of::<Cache>() == 2 * FIRST_PAGE);
+    assert!(offset_of!(Cache, page) == FIRST_PAGE);
+    assert!(offset_of!(Cache, data) + size_of::<Data>() == offset_of!(Cache, page));
+    assert!(offset_of!(Cache, info) + size_of::<Info>() == offset_of!(Cache, data));
+    assert!(offset_of!(Cache, head) == 0 && offset_of!(Head, node) == 0);
+};
+
+/// The table of caches, by the address of the task.
+struct Table(Opaque<kernel::bindings::rhashtable>);
+
+// SAFETY: A `struct rhashtable` synchronises its users.
+unsafe impl Sync for Table {}
+
+static TABLE: Table = Table(Opaque::uninit());
+
+/// The life of the table of caches.
+///
+/// # Invariants
+///
+/// [`TABLE`] is initialised as long as the value lives.
+pub(crate) struct Caches(());
+
+impl Caches {
+    /// # Safety
+    ///
+    /// There must be one value at most. No function of this file may be called before this one
+    /// returned or after the value was dropped, nor while there is a cache may it be dropped.
+    pub(crate) unsafe fn new() -> Result<Caches> {
+        // SAFETY: The memory is there, and nobody uses it.
+        to_result(unsafe { bindings::seccomp_ea_nodes_init(TABLE.0.get()) })?;
+        // INVARIANT: It was initialised just now.
+        Ok(Caches(()))
+    }
+}
+
+impl Drop for Caches {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant; there are no users any more, and no elements.
+        unsafe { bindings::rhashtable_destroy(TABLE.0.get()) };
+    }
+}
+
+/// Finds the cache of a task. It stays valid until it is released.
+fn find(task: usize) -> Option<NonNull<Cache>> {
+    let _guard = rcu::read_lock();
+    // SAFETY: The table is initialised, see `Caches::new()`, and this is an RCU read-side critical
+    // section. The element is valid after it as well: only its own thread releases it.
+    let node = unsafe { bindings::seccomp_ea_nodes_find(TABLE.0.get(), task) };
+
+    // Every element of the table is the start of a `Cache`.
+    NonNull::new(node.cast())
+}
+
+/// Calls `f` with the cache of the current thread, if it has one. Does not sleep.
+pub(crate) fn with_current<R>(f: impl FnOnce(&mut Cache) -> R) -> Option<R> {
+    find(task::current()).map(|mut cache| {
+        // SAFETY: The cache is valid as long as the current thread runs. Only the current thread
+        // uses it, but for what is opaque. It is not in here already: nothing that `f` does is an
+        // inspected system call, and a filter does not run meanwhile.
+        f(unsafe { cache.as_mut() })
+    })
+}
+
+/// Makes a cache for the current thread, which has none. May sleep.
+///
+/// [`ENOMEM`] if the memory, which the thread's memory cgroup is charged with, is not to be had.
+pub(crate) fn create() -> Result {
+    // SAFETY: Process context that may sleep.
+    let memory = unsafe { bindings::seccomp_ea_zalloc(size_of::<Cache>()) };
+    let cache = NonNull::new(memory.cast::<Cache>()).ok_or(ENOMEM)?;
+    let cache = cache.as_ptr();
+
+    // SAFETY: The memory is of the size and, as kmalloc() aligns powers of two to their size, of
+    // the alignment of `Cache`. All fields are valid as zeroes but `state`, which is written here.
+    unsafe {
+        addr_of_mut!((*cache).state).write(State::default());
+        addr_of_mut!((*cache).head.task).write(Some(ARef::from(&**kernel::current!())));
+        (*(*cache).head.node.get()).task = task::current();
+    }
+
+    // SAFETY: The table is initialised, and the node is part of an object that lives until it is
+    // released.
+    let result = to_result(unsafe {
+        bindings::seccomp_ea_nodes_insert(TABLE.0.get(), (*cache).head.node.get())
+    });
+
+    if result.is_err() {
+        // SAFETY: The cache is not in the table, so that nobody else knows it.
+        unsafe {
+            (*cache).head.task = None;
+            kernel::bindings::kfree(cache.cast());
+        }
+    }
+    // The table may also be busy or too large: no memory, for the caller.
+    result.map_err(|_| ENOMEM)
+}
+
+/// Frees the cache of the current thread, which makes no more system calls. Does not sleep.
+pub(crate) fn release() {
+    let Some(cache) = find(task::current()) else {
+        return;
+    };
+    let cache = cache.as_ptr();
+
+    // SAFETY: The cache is valid, and in the table. Once it is not, only readers that look for
+    // another one know it, and these just read the node until the grace period ends.
+    unsafe {
+        bindings::seccomp_ea_nodes_remove(TABLE.0.get(), (*cache).head.node.get());
+        (*cache).head.task = None;
+        kernel::bindings::kvfree_call_rcu((*cache).head.rcu.get().cast(), cache.cast());
+    }
+}
+
+impl Cache {
+    /// The address that filters are given as their context.
+    pub(crate) fn context(&self) -> usize {
+        &raw const self.data as usize
+    }
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The hand-off: the system call's own copy of its struct is answered from the cache.
+
+use crate::{
+    cache::{
+        self,
+        Cache, //
+    },
+    serve::{
+        Copy,
+        Zeroed, //
+    },
+    table::Call,
+    task,
+    user, //
+};
+
+/// Calls `f` with the cache and the row of the system call that the current thread is in, if a filter
+/// pass judged a copy of its struct.
+///
+/// The call is the one of the thread's registers, not the one that a site is known for: some copy
+/// functions serve several calls, and a pass that ended in a denial leaves its copy behind.
+fn with_judged<R>(f: impl FnOnce(&Cache, &'static Call) -> R) -> Option<R> {
+    cache::with_current(|cache| {
+        let (arch, nr) = task::system_call();
+        let call = cache.state.call?;
+        let judged = cache.state.pass.is_some_and(|pass| pass.covers(arch, nr));
+
+        (judged && !task::seccomp_suspended()).then(|| f(cache, call))
+    })
+    .flatten()
+}
+
+/// What becomes of a copy of `length` bytes from user memory.
+pub(crate) enum Answer {
+    /// It takes its usual way.
+    Usual,
+    /// Nothing could be read.
+    Fault,
+    /// It was written, all of it.
+    Done,
+}
+
+/// Answers `_copy_from_user()` of `length` bytes at `from`; `write` gets the bytes if there are any.
+/// Atomic context.
+pub(crate) fn copy(from: u64, length: usize, write: impl FnOnce(&[u8])) -> Answer {
+    with_judged(
+        |cache, call| match cache.state.fetched.copy(from, length, call.copies_array) {
+            Copy::Other => Answer::Usual,
+            Copy::Fault => Answer::Fault,
+            Copy::Serve(offset) => match cache.page.get(offset..offset + length) {
+                Some(bytes) => {
+                    write(bytes);
+                    Answer::Done
+                }
+                None => Answer::Fault,
+            },
+        },
+    )
+    .unwrap_or(Answer::Usual)
+}
+
+/// Answers `check_zeroed_user()`, or [`None`] if the check takes its usual way. Atomic context.
+///
+/// Before that reads anything it asks whether the whole range lies in user space; a struct may begin
+/// there and end elsewhere.
+pub(crate) fn zeroed(from: u64, length: usize) -> Option<Zeroed> {
+    with_judged(|cache, _| match user::is_user_range(from, length) {
+        true => cache.state.fetched.zeroed(from, length, &cache.page),
+        false => Zeroed::Fault,
+    })
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Inline functions and macros of the kernel that Rust cannot call and the
+ * kernel crate does not wrap.
+ */
+
+#include <linux/ratelimit.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include <asm/syscall.h>
+
+#include "bindings_helper.h"
+
+/* Whether a message that a user can cause may be printed now. Any context. */
+bool seccomp_ea_may_log(void)
+{
+	static DEFINE_RATELIMIT_STATE(state, DEFAULT_RATELIMIT_INTERVAL,
+				      DEFAULT_RATELIMIT_BURST);
+
+	return __ratelimit(&state);
+}
+
+u32 seccomp_ea_current_nr(void)
+{
+	return syscall_get_nr(current, current_pt_regs());
+}
+
+u32 seccomp_ea_current_arch(void)
+{
+	return syscall_get_arch(current);
+}
+
+bool seccomp_ea_access_ok(const void __user *from, size_t size)
+{
+	return access_ok(from, size);
+}
+
+/*
+ * Zeroed memory, charged to the caller's memory cgroup. Rather than to have the
+ * OOM killer end something, the allocation fails. May sleep.
+ */
+void *seccomp_ea_zalloc(size_t size)
+{
+	return kzalloc(size, GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL |
+			     __GFP_NOWARN);
+}
+
+static const struct rhashtable_params nodes_params = {
+	.key_len = sizeof_field(struct seccomp_ea_node, task),
+	.key_offset = offsetof(struct seccomp_ea_node, task),
+	.head_offset = offsetof(struct seccomp_ea_node, head),
+	.automatic_shrinking = true,
+};
+
+int seccomp_ea_nodes_init(struct rhashtable *table)
+{
+	return rhashtable_init(table, &nodes_params);
+}
+
+/* The caller is within an RCU read-side critical section. */
+struct seccomp_ea_node *seccomp_ea_nodes_find(struct rhashtable *table,
+					      unsigned long task)
+{
+	return rhashtable_lookup(table, &task, nodes_params);
+}
+
+int seccomp_ea_nodes_insert(struct rhashtable *table,
+			    struct seccomp_ea_node *node)
+{
+	return rhashtable_insert_fast(table, &node->head, nodes_params);
+}
+
+int seccomp_ea_nodes_remove(struct rhashtable *table,
+			    struct seccomp_ea_node *node)
+{
+	return rhashtable_remove_fast(table, &node->head, nodes_params);
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What an extended program's prologue asks for: the context with the struct.
+
+use crate::{
+    cache::{
+        self,
+        Cache, //
+    },
+    fetch,
+    filter::Filter,
+    layout::Data,
+    pass::Pass,
+    table::{
+        self,
+        Abi, //
+    },
+    task::FilterContext, //
+};
+
+/// Returns the address of the context that the filter is to judge, or [`None`] if there is none, so
+/// that the system call has to be denied. May sleep.
+pub(crate) fn inspect(context: &mut FilterContext, data: &Data, filter: &Filter) -> Option<usize> {
+    let number = filter.number()?;
+    let abi = Abi::from_arch(data.arch)?;
+    let call = table::find(abi, data.nr)?;
+
+    let judge = |context: &mut FilterContext, cache: &mut Cache| {
+        let same = cache
+            .state
+            .pass
+            .and_then(|pass| pass.next(data.arch, data.nr, number));
+
+        if same.is_none() {
+            // Should the fetch end early, there is no copy.
+            cache.state.pass = None;
+            cache.data = *data;
+            fetch::fetch(context, cache, abi, call);
+        }
+        cache.state.pass = same.or(Some(Pass::begin(data.arch, data.nr, number)));
+        cache.context()
+    };
+
+    let address = cache::with_current(|cache| judge(context, cache));
+    if address.is_some() {
+        return address;
+    }
+    context.sleep(cache::create).ok()?;
+    cache::with_current(|cache| judge(context, cache))
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Installing a filter: verify it, rewrite its EA loads, extend its program.
+
+use crate::{
+    bpf::{
+        KernelCheck,
+        Program, //
+    },
+    cbpf::{
+        self,
+        Insn, //
+    },
+    ebpf,
+    filter::{
+        Filter,
+        Reservation, //
+    },
+    hooks,
+    layout::{
+        self,
+        Load, //
+    },
+    program,
+    task,
+    verify::{
+        verify,
+        Inspected,
+        Scratch, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        ordering::{
+            Acquire,
+            Release, //
+        },
+        Atomic, //
+    }, //
+};
+
+/// Whether everything is in place that an extended program needs.
+static IS_OPEN: Atomic<bool> = Atomic::new(false);
+
+/// Lets filters that read structs be installed from now on. Until then the kernel refuses them.
+pub(crate) fn open() {
+    IS_OPEN.store(true, Release);
+}
+
+/// Judges a classic program in the place of `seccomp_check_filter()`, and rewrites it so that
+/// `bpf_convert_filter()` understands it. May sleep.
+///
+/// [`EINVAL`] for what is refused, [`ENOMEM`].
+pub(crate) fn check(kernel: KernelCheck, program: &mut [Insn]) -> Result {
+    if !program.iter().any(Insn::is_ea_load) || !IS_OPEN.load(Acquire) {
+        return kernel.run(program);
+    }
+
+    inspected(program)?;
+    for insn in program {
+        match layout::load(insn.k) {
+            Load::Ea(offset) if insn.is_ea_load() => {
+                // As the kernel's check does for its own loads. The operand becomes the offset from
+                // the context, which is negative for info words.
+                insn.code = cbpf::LDX_ABS;
+                insn.k = i32::from(offset) as u32;
+            }
+            // The kernel's check judges each instruction by itself.
+            _ => kernel.run(core::slice::from_mut(insn))?,
+        }
+    }
+    Ok(())
+}
+
+/// Finds out which system calls' structs a program reads, or refuses it and says why.
+fn inspected(program: &[Insn]) -> Result<Inspected> {
+    let mut scratch = KVVec::from_elem(
+        Scratch::UNREACHED,
+        program.len(),
+        GFP_KERNEL_ACCOUNT | __GFP_NOWARN,
+    )?;
+
+    verify(program, &mut scratch).map_err(|refusal| {
+        if task::may_log() {
+            pr_info!(
+                "filter refused at instruction {}: {} (PID {})\n",
+                refusal.index,
+                core::format_args!("{}", refusal.reason),
+                task::current_pid(),
+            );
+        }
+        EINVAL
+    })
+}
+
+/// Turns the program that the kernel made of a filter into an extended one, if the filter reads
+/// structs. May sleep.
+///
+/// [`ENOMEM`]; or [`EINVAL`], as if the module was not there, while it is being unloaded. The program
+/// is destroyed then.
+pub(crate) fn extend(program: Program) -> Result<Program> {
+    if !program.classic().iter().any(Insn::is_ea_load) {
+        return Ok(program);
+    }
+
+    let inspected = inspected(program.classic())?;
+    let filter = Filter::new(task::current()).map_err(|error| match error {
+        ENODEV => EINVAL,
+        error => error,
+    })?;
+    let reservation = Reservation::new()?;
+    let mut prologue = [ebpf::Insn::NONE; program::MAX];
+    let length = program::prologue(
+        &inspected,
+        hooks::inspect_helper()?,
+        &raw const *filter as u64,
+        &mut prologue,
+    );
+    let extended = program.extend(&prologue[..length])?;
+
+    reservation.register(extended.address(), filter);
+    Ok(extended)
+}

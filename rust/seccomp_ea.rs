@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! seccomp filters that see the structs of extensible-argument (EA) system calls.
+//!
+//! A filter that loads past `struct seccomp_data` becomes an *extended program*. Its prologue has
+//! the struct of the system call copied from user memory once, into a per-thread *cache*; all
+//! filters of the thread judge that copy, and by the *hand-off* the system call executes on it.
+//! `Documentation/design.rst` tells how; the files of the crate, in the order in which to read them:
+//!
+//! - policy: [`table`], [`layout`], [`verify`], [`program`], [`pass`], [`serve`] know nothing of the
+//!   kernel and are tested on the host as well; [`install`], [`inspect`], [`fetch`], [`handoff`] put
+//!   them to work.
+//! - mechanism: [`hooks`] is what the kernel calls, [`sites`] how it comes to do so, by way of
+//!   [`callsite`], [`symbol`] and [`kprobe`]. [`cache`], [`filter`] and [`bpf`] own what lives
+//!   longer than a call. [`task`] and [`user`] wrap what is left.
+
+mod bindings;
+mod bpf;
+mod cache;
+mod callsite;
+mod cbpf;
+mod ebpf;
+mod fetch;
+mod filter;
+mod handoff;
+mod hooks;
+mod inspect;
+mod install;
+mod kprobe;
+mod layout;
+mod pass;
+mod program;
+mod serve;
+mod sites;
+mod symbol;
+mod table;
+mod task;
+mod user;
+mod verify;
+
+use kernel::prelude::*;
+
+module! {
+    type: SeccompEa,
+    name: "seccomp_ea",
+    authors: ["The seccomp_ea authors"],
+    description: "seccomp filters for the structs of extensible-argument system calls",
+    license: "GPL",
+}
+
+/// The loaded module. The fields are dropped in their order.
+struct SeccompEa {
+    _sites: sites::Sites,
+    _caches: cache::Caches,
+}
+
+impl kernel::Module for SeccompEa {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        // SAFETY: This function is called once, and nothing leads to the module yet.
+        unsafe { filter::init() };
+        // SAFETY: As above. The caches are dropped after the sites, without which there are none.
+        let caches = unsafe { cache::Caches::new()? };
+        let sites = sites::Sites::redirect()?;
+
+        for call in &table::CALLS {
+            pr_info!("filters can inspect {}\n", call.name);
+        }
+        Ok(SeccompEa {
+            _sites: sites,
+            _caches: caches,
+        })
+    }
+}

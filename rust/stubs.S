@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The functions that redirected call sites call.
+ *
+ * Each has the signature of the function that it stands for. Whenever that
+ * function is wanted after all it is jumped to, not called: no frame of the module
+ * is ever on the stack of a copy that sleeps, and so unloading does not have to
+ * wait for it.
+ */
+
+#include <linux/annotate.h>
+#include <linux/linkage.h>
+
+#include <asm/asm.h>
+#include <asm/percpu.h>
+
+#include "offsets.h"
+
+	.text
+
+/*
+ * Hand-off: ask @serve, which has the arguments of @real, for an answer. It is -1
+ * where the copy is to take its usual way, as it is at once for a thread that is in
+ * no seccomp mode.
+ */
+.macro HANDOFF name:req, serve:req, real:req
+SYM_FUNC_START(\name)
+	ENDBR
+	movq	PER_CPU_VAR(current_task), %rax
+	cmpl	$0, TASK_seccomp_mode(%rax)
+	je	.Lreal_\@
+
+	pushq	%rdi
+	pushq	%rsi
+	pushq	%rdx
+	call	\serve
+	popq	%rdx
+	popq	%rsi
+	popq	%rdi
+	cmpq	$-1, %rax
+	je	.Lreal_\@
+	RET
+.Lreal_\@:
+	jmp	\real
+SYM_FUNC_END(\name)
+.endm
+
+HANDOFF seccomp_ea_copy_from_user, seccomp_ea_serve_copy, _copy_from_user
+HANDOFF seccomp_ea_check_zeroed_user, seccomp_ea_serve_zeroed, check_zeroed_user
+
+/* void bpf_prog_destroy(struct bpf_prog *fp) */
+SYM_FUNC_START(seccomp_ea_bpf_prog_destroy)
+	ENDBR
+	pushq	%rdi
+	call	seccomp_ea_filter_gone
+	popq	%rdi
+	jmp	bpf_prog_destroy
+SYM_FUNC_END(seccomp_ea_bpf_prog_destroy)
+
+/*
+ * void seccomp_filter_release(struct task_struct *tsk)
+ *
+ * The real function is not exported. The jump is pointed to it when the module is
+ * loaded, as a static call's would be; until then it leads to a trap.
+ */
+SYM_FUNC_START(seccomp_ea_filter_release)
+	ENDBR
+	pushq	%rdi
+	call	seccomp_ea_thread_exit
+	popq	%rdi
+SYM_INNER_LABEL(seccomp_ea_filter_release_jump, SYM_L_GLOBAL)
+	ANNOTATE_NOENDBR
+	.byte	0xe9
+	.long	seccomp_ea_trap - . - 4
+SYM_FUNC_END(seccomp_ea_filter_release)
+
+SYM_FUNC_START(seccomp_ea_trap)
+	ud2
+SYM_FUNC_END(seccomp_ea_trap)

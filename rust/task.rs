@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The current task, as far as seccomp is concerned.
+
+use crate::bindings;
+use kernel::{
+    prelude::*,
+    task::Task,
+    time::{
+        delay::fsleep,
+        Delta, //
+    }, //
+};
+
+/// The address of the current task: what identifies it as long as it lives.
+pub(crate) fn current() -> usize {
+    Task::current_raw() as usize
+}
+
+/// The system call that the current task is in, as `(arch, nr)`. A kernel thread is in none, but
+/// does not come here either.
+pub(crate) fn system_call() -> (u32, u32) {
+    // SAFETY: Both only read the current task's thread info and saved registers.
+    unsafe {
+        (
+            bindings::seccomp_ea_current_arch(),
+            bindings::seccomp_ea_current_nr(),
+        )
+    }
+}
+
+/// Whether a tracer lets the current task's system calls run without their filters
+/// (`PTRACE_O_SUSPEND_SECCOMP`; `__secure_computing()` in `kernel/seccomp.c`).
+pub(crate) fn seccomp_suspended() -> bool {
+    // SAFETY: The current task is valid. The field is read as `__secure_computing()` reads it. A
+    // tracer that ends clears it at any time.
+    let ptrace = unsafe { (&raw const (*Task::current_raw()).ptrace).read_volatile() };
+
+    ptrace & kernel::bindings::PT_SUSPEND_SECCOMP != 0
+}
+
+/// Whether the current task has, or had, seccomp filters. The mode may also be strict, or that of a
+/// task which a filter killed.
+pub(crate) fn is_in_seccomp_mode() -> bool {
+    // SAFETY: The current task is valid. Another thread may set the mode, never clear it.
+    let mode = unsafe { (&raw const (*Task::current_raw()).seccomp.mode).read_volatile() };
+
+    mode != kernel::bindings::SECCOMP_MODE_DISABLED as c_int
+}
+
+/// The number of the current task, for the log.
+pub(crate) fn current_pid() -> i32 {
+    kernel::current!().pid()
+}
+
+/// Whether `lock` is the siglock of the current task.
+pub(crate) fn is_siglock(lock: *const kernel::bindings::spinlock_t) -> bool {
+    // SAFETY: The current task is valid and, as it runs, has signal handlers.
+    lock == unsafe { &raw const (*(*Task::current_raw()).sighand).siglock }
+}
+
+/// Sleeps for a moment, for what can only be polled.
+pub(crate) fn sleep() {
+    fsleep(Delta::from_millis(20));
+}
+
+/// Whether a message that a user can cause may be printed now.
+pub(crate) fn may_log() -> bool {
+    // SAFETY: Any context.
+    unsafe { bindings::seccomp_ea_may_log() }
+}
+
+/// The context of a running filter.
+///
+/// # Invariants
+///
+/// The current task runs a seccomp filter: it is in process context, may sleep, and has migration
+/// disabled once (`bpf_prog_run_pin_on_cpu()` in `include/linux/filter.h`).
+pub(crate) struct FilterContext(());
+
+impl FilterContext {
+    /// # Safety
+    ///
+    /// The type invariant must hold as long as the value lives.
+    pub(crate) unsafe fn new() -> FilterContext {
+        // INVARIANT: By the safety requirement.
+        FilterContext(())
+    }
+
+    /// Runs something that may sleep for as long as a user wants.
+    ///
+    /// Migration is enabled meanwhile: a task that sleeps without blocks `sched_setaffinity()` and
+    /// CPU hotplug. The filter itself keeps nothing that belongs to a CPU.
+    pub(crate) fn sleep<R>(&mut self, f: impl FnOnce() -> R) -> R {
+        // SAFETY: By the type invariant migration is disabled once.
+        unsafe { kernel::bindings::migrate_enable() };
+        let result = f();
+        // SAFETY: Process context. This undoes the line above.
+        unsafe { kernel::bindings::migrate_disable() };
+
+        result
+    }
+}
