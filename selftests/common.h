@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the tests share. All functions that stand for a system call return what
+ * the kernel returned: a result, or a negated errno.
+ */
+#ifndef SELFTESTS_COMMON_H
+#define SELFTESTS_COMMON_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/openat2.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <linux/seccomp_ea.h>
+
+#define EA_MODULE	"seccomp_ea"
+#define EA_MODULE_FILE	"/seccomp_ea.ko"
+
+#define PAGE	4096
+
+#ifndef ARRAY_SIZE
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+#endif
+
+/* ---- System calls, raw. ---- */
+
+static inline long kernel_result(long result)
+{
+	return result == -1 ? -errno : result;
+}
+
+#define SYSCALL(...)	kernel_result(syscall(__VA_ARGS__))
+
+static inline long sys_openat2(int dfd, const char *path, const void *how, size_t size)
+{
+	return SYSCALL(__NR_openat2, dfd, path, how, size);
+}
+
+/* With no stack in @args the child continues here, as after fork(2). */
+static inline long sys_clone3(const void *args, size_t size)
+{
+	return SYSCALL(__NR_clone3, args, size);
+}
+
+static inline long sys_seccomp(unsigned int op, unsigned int flags, const void *args)
+{
+	return SYSCALL(__NR_seccomp, op, flags, args);
+}
+
+/* Writes @text to a file that takes all of it at once, as those of the kernel do. */
+static inline bool write_file(const char *path, const char *text, int flags)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC | flags);
+	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+/* ---- The module. ---- */
+
+static inline bool ea_loaded(void)
+{
+	return access("/sys/module/" EA_MODULE, F_OK) == 0;
+}
+
+static inline long ea_load(void)
+{
+	long ret;
+	int fd;
+
+	if (ea_loaded())
+		return 0;
+	fd = open(EA_MODULE_FILE, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = SYSCALL(__NR_finit_module, fd, "", 0);
+	close(fd);
+	return ret;
+}
+
+/* -EAGAIN as long as somebody uses the module. */
+static inline long ea_unload(void)
+{
+	if (!ea_loaded())
+		return 0;
+	return SYSCALL(__NR_delete_module, EA_MODULE, O_NONBLOCK);
+}
+
+/* ---- Filters. ---- */
+
+#define LD(offset)	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (offset))
+#define LD_NR		LD(offsetof(struct seccomp_data, nr))
+#define LD_ARCH		LD(offsetof(struct seccomp_data, arch))
+/* The low word of a system call argument. */
+#define LD_ARG(n)	LD(offsetof(struct seccomp_data, args) + 8 * (n))
+#define JEQ(k, t, f)	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (k), (t), (f))
+#define JGT(k, t, f)	BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, (k), (t), (f))
+#define JGE(k, t, f)	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (k), (t), (f))
+#define JSET(k, t, f)	BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (k), (t), (f))
+#define JA(k)		BPF_STMT(BPF_JMP | BPF_JA, (k))
+#define RET(k)		BPF_STMT(BPF_RET | BPF_K, (k))
+#define ALLOW		RET(SECCOMP_RET_ALLOW)
+#define DENY(error)	RET(SECCOMP_RET_ERRNO | (error))
+
+/* A struct sock_fprog of the instructions given. */
+#define PROG(...) {							\
+	.len = sizeof((struct sock_filter[]) { __VA_ARGS__ }) /		\
+	       sizeof(struct sock_filter),				\
+	.filter = (struct sock_filter[]) { __VA_ARGS__ },		\
+}
+
+static inline long install_seccomp(unsigned int flags, const struct sock_fprog *prog)
+{
+	return sys_seccomp(SECCOMP_SET_MODE_FILTER, flags, prog);
+}
+
+static inline long install_prctl(const struct sock_fprog *prog)
+{
+	return kernel_result(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, prog));
+}
+
+static inline long no_new_privs(void)
+{
+	return kernel_result(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+}
+
+/* ---- Children. ---- */
+
+/* A machine of one CPU stays on that, and races by preemption. */
+static inline void pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+/*
+ * Children that only ever run while their parent waits are several times faster
+ * on one CPU, above all where CPUs are emulated.
+ */
+static inline void stay_on_one_cpu(void)
+{
+	pin(0);
+}
+
+/* A millisecond, for what can only be polled. */
+static inline void nap(void)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
+
+	nanosleep(&moment, NULL);
+}
+
+/*
+ * Runs @fn in a child, so that the filters that it installs die with it.
+ * Returns its exit status, or its signal negated.
+ */
+static inline int in_child(int (*fn)(void *arg), void *arg)
+{
+	int status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0) {
+		perror("fork");
+		exit(1);
+	}
+	if (pid == 0) {
+		status = fn(arg);
+		fflush(NULL);
+		_exit(status);
+	}
+	while (waitpid(pid, &status, __WALL) != pid)
+		;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+/* ---- What a filter sees. ---- */
+
+/*
+ * The reader is one filter that reveals every word of the struct and the info
+ * words, a byte at a time: the call under test carries the offset of the word
+ * in its sixth argument and a shift in its fifth, which no call here uses, and
+ * gets the byte as its error (0 is a success). A sixth argument of 0 allows it.
+ *
+ * There is one word more, a digest of the start of the struct and of the end of
+ * its page, because to read all of them takes long.
+ */
+#define READ_DIGEST	SECCOMP_EA_END
+#define DIGEST_START	(SECCOMP_EA_BASE + 4 * 160)
+#define DIGEST_END	(SECCOMP_EA_SIZE - 4 * 16)
+
+static inline bool in_digest(unsigned int offset)
+{
+	return offset < DIGEST_START || (offset >= DIGEST_END && offset < SECCOMP_EA_SIZE);
+}
+
+static inline __u32 digest(__u32 so_far, __u32 word)
+{
+	return so_far * 31 + word;
+}
+
+static inline long install_reader(unsigned int nr)
+{
+	static const struct sock_filter start[] = {
+		LD_ARG(4),
+		BPF_STMT(BPF_MISC | BPF_TAX, 0),
+		BPF_STMT(BPF_STX, 0),
+		LD_ARG(5),
+		JEQ(0, 0, 1),
+		ALLOW,
+		JEQ(READ_DIGEST, 1, 0),
+	}, add[] = {
+		BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, 31),
+		BPF_STMT(BPF_MISC | BPF_TAX, 0),
+		LD(0),
+		BPF_STMT(BPF_ALU | BPF_ADD | BPF_X, 0),
+	}, end[] = {
+		BPF_STMT(BPF_LDX | BPF_MEM, 0),
+		BPF_STMT(BPF_ALU | BPF_RSH | BPF_X, 0),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xff),
+		BPF_STMT(BPF_ALU | BPF_OR | BPF_K, SECCOMP_RET_ERRNO),
+		BPF_STMT(BPF_RET | BPF_A, 0),
+	};
+	static struct sock_filter insns[BPF_MAXINSNS];
+	struct sock_fprog prog = { .filter = insns };
+	struct sock_filter *insn = insns, *jump;
+	unsigned int i, k;
+
+	*insn++ = (struct sock_filter)LD_NR;
+	*insn++ = (struct sock_filter)JEQ(nr, 1, 0);
+	*insn++ = (struct sock_filter)ALLOW;
+	for (i = 0; i < ARRAY_SIZE(start); i++)
+		*insn++ = start[i];
+
+	/* To the words, or on with the digest. */
+	jump = insn++;
+	*insn++ = (struct sock_filter)BPF_STMT(BPF_LD | BPF_IMM, 0);
+	for (k = SECCOMP_EA_BASE; k < SECCOMP_EA_SIZE; k += 4) {
+		if (!in_digest(k))
+			continue;
+		for (i = 0; i < ARRAY_SIZE(add); i++)
+			*insn++ = add[i];
+		insn[-2].k = k;
+	}
+	for (i = 0; i < ARRAY_SIZE(end); i++)
+		*insn++ = end[i];
+	*jump = (struct sock_filter)JA(insn - jump - 1);
+
+	/* From the last word down: the info words are those that are read most. */
+	for (k = SECCOMP_EA_END - 4; k >= SECCOMP_EA_BASE; k -= 4) {
+		*insn++ = (struct sock_filter)JEQ(k, 0, 2);
+		*insn++ = (struct sock_filter)LD(k);
+		*insn++ = (struct sock_filter)JA(3 * (k - SECCOMP_EA_BASE) / 4 + 1);
+	}
+	*insn++ = (struct sock_filter)ALLOW;
+	for (i = 0; i < ARRAY_SIZE(end); i++)
+		*insn++ = end[i];
+	prog.len = insn - insns;
+	return install_seccomp(0, &prog);
+}
+
+/*
+ * The word at @offset that the reader sees when @call is made with the fifth and
+ * the sixth argument that it is given; -1, which is no word, if it did not answer.
+ */
+static inline __s64 read_word(long (*call)(void *arg, long fifth, long sixth), void *arg,
+			      unsigned int offset)
+{
+	__s64 word = 0;
+	unsigned int shift;
+	long ret;
+
+	for (shift = 0; shift < 32; shift += 8) {
+		ret = call(arg, shift, offset);
+		if (ret > 0 || ret < -0xff)
+			return -1;
+		word |= (__s64)-ret << shift;
+	}
+	return word;
+}
+
+/* ---- The kernel's log. ---- */
+
+/* Opens the log so that only later records are seen. */
+static inline int log_open(void)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0)
+		lseek(fd, 0, SEEK_END);
+	return fd;
+}
+
+/* Whether a record that was not read yet has @text in it. */
+static inline bool log_has(int fd, const char *text)
+{
+	char record[8192];
+	ssize_t len;
+
+	/* -EPIPE: records were overwritten before they could be read. */
+	while ((len = read(fd, record, sizeof(record) - 1)) > 0 || (len < 0 && errno == EPIPE)) {
+		if (len < 0)
+			continue;
+		record[len] = '\0';
+		if (strstr(record, text))
+			return true;
+	}
+	return false;
+}
+
+#endif /* SELFTESTS_COMMON_H */
