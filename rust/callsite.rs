@@ -151,7 +151,7 @@ impl CallSite {
     }
 
     /// Whether the instruction still calls the module. A breakpoint on it hides the call.
-    pub(crate) fn is_ours(&self) -> bool {
+    fn is_ours(&self) -> bool {
         read_call(self.address).is_ok_and(|bytes| {
             Transfer::decode(&bytes, self.address)
                 .is_some_and(|transfer| transfer.calls(self.redirection.replacement))

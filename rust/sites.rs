@@ -114,11 +114,11 @@ struct Search {
 }
 
 impl Search {
-    /// Adds the addresses of the calls to `found`, each once.
+    /// Adds the addresses of the calls, with what to call instead, to `calls`, each once.
     ///
     /// [`ENOENT`] if a root leads to too few, [`EBUSY`] if a kprobe is on one, [`ENOEXEC`] if there
     /// is a jump instead of a call, which is not supported.
-    fn run(&self, symbols: &Symbols, found: &mut KVec<usize>) -> Result {
+    fn run(&self, symbols: &Symbols, calls: &mut KVec<(usize, Redirection)>) -> Result {
         for &root in self.roots {
             let mut functions = KVec::from_elem(symbols.get(root)?, 1, GFP_KERNEL)?;
             let mut count = 0;
@@ -126,9 +126,7 @@ impl Search {
 
             while let Some(&function) = functions.get(next) {
                 next += 1;
-                for transfer in transfers(&function)? {
-                    let (address, transfer) = transfer;
-
+                for (address, transfer) in transfers(&function)? {
                     if transfer.leads_to(self.redirection.original) {
                         match transfer.kind {
                             Kind::Call => count += 1,
@@ -142,8 +140,8 @@ impl Search {
                                 return Err(ENOEXEC);
                             }
                         }
-                        if !found.contains(&address) {
-                            found.push(address, GFP_KERNEL)?;
+                        if calls.iter().all(|&(known, _)| known != address) {
+                            calls.push((address, self.redirection), GFP_KERNEL)?;
                         }
                     } else if let Some(inner) = self.enter(&function, transfer.target) {
                         if functions.iter().all(|known| known.start != inner.start) {
@@ -263,7 +261,7 @@ impl Sites {
         let symbols = symbols()?;
         let mut calls = KVec::new();
         for search in &searches(&symbols)? {
-            find_calls(search, &symbols, &mut calls)?;
+            search.run(&symbols, &mut calls)?;
         }
         let others = calls.len();
         let install = Search {
@@ -272,7 +270,7 @@ impl Sites {
             inner: INSTALL,
             at_least: 1,
         };
-        find_calls(&install, &symbols, &mut calls)?;
+        install.run(&symbols, &mut calls)?;
 
         // A probe that was on a site before the module keeps the call that it saw then.
         let probes = Probes::at(calls.iter().map(|&(address, _)| address))?;
@@ -338,23 +336,6 @@ impl Drop for Sites {
         self.probes = None;
         callsite::synchronize();
     }
-}
-
-/// Adds the calls that a search finds to `calls`, as pairs of their address and what to call instead.
-fn find_calls(
-    search: &Search,
-    symbols: &Symbols,
-    calls: &mut KVec<(usize, Redirection)>,
-) -> Result {
-    let mut found = KVec::new();
-
-    search.run(symbols, &mut found)?;
-    for address in found {
-        if calls.iter().all(|&(known, _)| known != address) {
-            calls.push((address, search.redirection), GFP_KERNEL)?;
-        }
-    }
-    Ok(())
 }
 
 /// Fails with [`EBUSY`] if there are probes of others.
