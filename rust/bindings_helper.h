@@ -23,6 +23,10 @@ struct seccomp_ea_node {
 };
 
 bool seccomp_ea_may_log(void);
+bool seccomp_ea_module_get(void);
+void seccomp_ea_module_put(void);
+unsigned long seccomp_ea_irq_save(void);
+void seccomp_ea_irq_restore(unsigned long flags);
 u32 seccomp_ea_current_nr(void);
 u32 seccomp_ea_current_arch(void);
 bool seccomp_ea_access_ok(const void __user *from, size_t size);

@@ -2,9 +2,11 @@
 
 //! The extended programs that live, their numbers, and what they hold on to.
 
-use kernel::{
+use crate::{
     bindings,
-    module::this_module,
+    task, //
+};
+use kernel::{
     prelude::*,
     rbtree::{
         RBTree,
@@ -26,8 +28,8 @@ struct ModuleReference(());
 impl ModuleReference {
     /// Fails with [`ENODEV`] while the module is being unloaded.
     fn take() -> Result<ModuleReference> {
-        // SAFETY: The code that runs is the module's, so that it is valid.
-        if unsafe { bindings::try_module_get(this_module::<crate::SeccompEa>().as_ptr()) } {
+        // SAFETY: Any context.
+        if unsafe { bindings::seccomp_ea_module_get() } {
             // INVARIANT: It was taken just now.
             Ok(ModuleReference(()))
         } else {
@@ -39,7 +41,7 @@ impl ModuleReference {
 impl Drop for ModuleReference {
     fn drop(&mut self) {
         // SAFETY: By the type invariant.
-        unsafe { bindings::module_put(this_module::<crate::SeccompEa>().as_ptr()) };
+        unsafe { bindings::seccomp_ea_module_put() };
     }
 }
 
@@ -105,7 +107,14 @@ impl Filters {
 
 kernel::sync::global_lock! {
     // SAFETY: `init()` is called before anything else that uses it.
-    unsafe(uninit) static FILTERS: SpinLockIrq<Option<Filters>> = None;
+    unsafe(uninit) static FILTERS: SpinLock<Option<Filters>> = None;
+}
+
+/// Calls `f` with the registry. Any context.
+///
+/// Interrupts are disabled meanwhile: the lock is also taken under a siglock, which interrupts take.
+fn with_filters<R>(f: impl FnOnce(&mut Filters) -> R) -> Option<R> {
+    task::without_interrupts(|| FILTERS.lock().as_mut().map(f))
 }
 
 /// Prepares the registry.
@@ -116,10 +125,12 @@ kernel::sync::global_lock! {
 pub(crate) unsafe fn init() {
     // SAFETY: By the safety requirement.
     unsafe { FILTERS.init() };
-    *FILTERS.lock() = Some(Filters {
-        records: RBTree::new(),
-        pending: RBTree::new(),
-        last: 0,
+    task::without_interrupts(|| {
+        *FILTERS.lock() = Some(Filters {
+            records: RBTree::new(),
+            pending: RBTree::new(),
+            last: 0,
+        });
     });
 }
 
@@ -144,10 +155,10 @@ impl Reservation {
         let record = self.record.into_node(program, filter);
         let pending = self.pending.into_node(installer, program);
 
-        if let Some(filters) = &mut *FILTERS.lock() {
+        with_filters(|filters| {
             filters.records.insert(record);
             filters.pending.insert(pending);
-        }
+        });
     }
 }
 
@@ -156,21 +167,16 @@ impl Reservation {
 /// The caller holds the siglock under which the program gets into its chain, so that each number
 /// is larger than all others in the chain. Atomic context.
 pub(crate) fn attach(installer: usize) {
-    if let Some(filters) = &mut *FILTERS.lock() {
-        filters.attach(installer);
-    }
+    with_filters(|filters| filters.attach(installer));
 }
 
 /// Forgets a program that is about to be destroyed, if it is an extended one.
 ///
 /// Nobody runs it any more. Atomic context. The module may be unloaded as soon as this has returned.
 pub(crate) fn forget(program: usize) {
-    let filter = FILTERS
-        .lock()
-        .as_mut()
-        .and_then(|filters| filters.forget(program));
+    let filter = with_filters(|filters| filters.forget(program));
 
-    if let Some(filter) = filter {
+    if let Some(filter) = filter.flatten() {
         let Filter { module, .. } = KBox::into_inner(filter);
 
         drop(module);
@@ -179,8 +185,5 @@ pub(crate) fn forget(program: usize) {
 
 /// Whether no extended program lives.
 pub(crate) fn is_none_left() -> bool {
-    FILTERS
-        .lock()
-        .as_ref()
-        .is_none_or(|filters| filters.records.is_empty())
+    with_filters(|filters| filters.records.is_empty()).unwrap_or(true)
 }

@@ -4,6 +4,8 @@
  * kernel crate does not wrap.
  */
 
+#include <linux/irqflags.h>
+#include <linux/module.h>
 #include <linux/ratelimit.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -20,6 +22,29 @@ bool seccomp_ea_may_log(void)
 				      DEFAULT_RATELIMIT_BURST);
 
 	return __ratelimit(&state);
+}
+
+bool seccomp_ea_module_get(void)
+{
+	return try_module_get(THIS_MODULE);
+}
+
+void seccomp_ea_module_put(void)
+{
+	module_put(THIS_MODULE);
+}
+
+unsigned long seccomp_ea_irq_save(void)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	return flags;
+}
+
+void seccomp_ea_irq_restore(unsigned long flags)
+{
+	local_irq_restore(flags);
 }
 
 u32 seccomp_ea_current_nr(void)

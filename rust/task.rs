@@ -64,6 +64,17 @@ pub(crate) fn sleep() {
     fsleep(Delta::from_millis(20));
 }
 
+/// Runs something with the interrupts of this CPU disabled.
+pub(crate) fn without_interrupts<R>(f: impl FnOnce() -> R) -> R {
+    // SAFETY: Any context.
+    let flags = unsafe { bindings::seccomp_ea_irq_save() };
+    let result = f();
+    // SAFETY: This undoes the line above.
+    unsafe { bindings::seccomp_ea_irq_restore(flags) };
+
+    result
+}
+
 /// Whether a message that a user can cause may be printed now.
 pub(crate) fn may_log() -> bool {
     // SAFETY: Any context.
