@@ -7,6 +7,7 @@
 
 #![allow(
     clippy::all,
+    clippy::cast_lossless,
     clippy::ptr_as_ptr,
     clippy::ref_as_ptr,
     clippy::undocumented_unsafe_blocks,
@@ -34,6 +35,7 @@ const _: () = {
         layout,
         table, //
     };
+    use core::mem::offset_of;
 
     assert!(layout::DATA_SIZE == SECCOMP_EA_BASE);
     assert!(layout::DATA_SIZE as usize == size_of::<seccomp_data>());
@@ -42,9 +44,39 @@ const _: () = {
     assert!(layout::TAIL == SECCOMP_EA_TAIL);
     assert!(layout::ERROR == SECCOMP_EA_ERROR);
 
-    let [clone3, openat2] = &table::CALLS;
-    assert!(clone3.smallest == CLONE_ARGS_SIZE_VER0 as u64);
-    assert!(clone3.smallest <= size_of::<clone_args>() as u64);
-    assert!(openat2.smallest == OPEN_HOW_SIZE_VER0 as u64);
-    assert!(openat2.smallest <= size_of::<open_how>() as u64);
+    /// The structs of the table's rows, one after the other: the type, the first size, and the field
+    /// with the size, if there is one.
+    macro_rules! assert_structs {
+        ($($structure:ty, $smallest:expr $(, $size:ident)?;)*) => {
+            let mut row = 0;
+            $(
+                let call = &table::CALLS[row];
+                row += 1;
+                assert!(call.smallest == $smallest as u64);
+                assert!(call.smallest <= size_of::<$structure>() as u64);
+                $(assert!(matches!(
+                    call.size,
+                    table::Size::Field { offset, .. } if offset == offset_of!($structure, $size)
+                ));)?
+            )*
+            assert!(row == table::CALLS.len());
+        };
+    }
+
+    assert_structs! {
+        clone_args, CLONE_ARGS_SIZE_VER0;
+        open_how, OPEN_HOW_SIZE_VER0;
+        mount_attr, MOUNT_ATTR_SIZE_VER0;
+        mount_attr, MOUNT_ATTR_SIZE_VER0;
+        // The first version had one field.
+        landlock_ruleset_attr, offset_of!(landlock_ruleset_attr, handled_access_net);
+        xattr_args, XATTR_ARGS_SIZE_VER0;
+        xattr_args, XATTR_ARGS_SIZE_VER0;
+        file_attr, FILE_ATTR_SIZE_VER0;
+        sched_attr, SCHED_ATTR_SIZE_VER0, size;
+        perf_event_attr, PERF_ATTR_SIZE_VER0, size;
+        mnt_id_req, MNT_ID_REQ_SIZE_VER0, size;
+        mnt_id_req, MNT_ID_REQ_SIZE_VER0, size;
+        ns_id_req, NS_ID_REQ_SIZE_VER0, size;
+    }
 };

@@ -13,6 +13,12 @@
 #include <linux/seccomp_ea.h>
 #include <linux/spinlock.h>
 
+/* The structs of the system calls. */
+#include <uapi/linux/landlock.h>
+#include <uapi/linux/mount.h>
+#include <uapi/linux/perf_event.h>
+#include <uapi/linux/sched/types.h>
+
 /* bindgen evaluates constants, not macros with sizeof in them. */
 static const size_t SECCOMP_EA_SYMBOL_LEN __maybe_unused = KSYM_SYMBOL_LEN;
 

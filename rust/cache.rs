@@ -137,7 +137,7 @@ fn find(task: usize) -> Option<NonNull<Cache>> {
     NonNull::new(node.cast())
 }
 
-/// Calls `f` with the cache of the current thread, if it has one. Does not sleep.
+/// Calls `f` with the cache of the current thread, if it has one. Does not sleep itself.
 pub(crate) fn with_current<R>(f: impl FnOnce(&mut Cache) -> R) -> Option<R> {
     find(task::current()).map(|mut cache| {
         // SAFETY: The cache is valid as long as the current thread runs. Only the current thread

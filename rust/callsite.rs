@@ -6,9 +6,9 @@
 //! `text_mutex`, with the protocol of every static call. It reports nothing and calls BUG() where
 //! it does not find a call, so that the bytes are read before and after.
 
-use crate::symbol::{
-    read_text,
-    Function, //
+use crate::{
+    symbol::read_text,
+    task, //
 };
 use core::ptr;
 use kernel::prelude::*;
@@ -16,8 +16,14 @@ use kernel::prelude::*;
 /// The length of `E8 rel32` and `E9 rel32`.
 pub(crate) const INSN_LENGTH: usize = 5;
 
+/// The length of the longest instruction that is decoded.
+const LONGEST: usize = 6;
+
 const CALL: u8 = 0xe8;
 const JMP: u8 = 0xe9;
+const JMP_SHORT: u8 = 0xeb;
+/// The first byte of `0F 8x rel32`.
+const JCC: u8 = 0x0f;
 const INT3: u8 = 0xcc;
 
 /// How control is transferred.
@@ -40,23 +46,45 @@ pub(crate) struct Transfer {
 }
 
 impl Transfer {
-    /// Decodes the instruction whose first bytes are `bytes` and which lies at `address`, if it is
-    /// one with a 32-bit displacement.
-    pub(crate) fn decode(bytes: &[u8], address: usize) -> Option<Transfer> {
-        let (kind, opcode_length) = match bytes {
-            [CALL, ..] => (Kind::Call, 1),
-            [JMP, ..] => (Kind::Jump, 1),
-            [INT3, ..] => (Kind::Breakpoint, 1),
-            [0x0f, 0x80..=0x8f, ..] => (Kind::Jump, 2),
+    /// Decodes the instruction whose first bytes are `bytes` and which lies at `address`.
+    fn decode(bytes: &[u8], address: usize) -> Option<Transfer> {
+        let (kind, length, displacement) = match *bytes {
+            [CALL, a, b, c, d, ..] => (Kind::Call, 5, i32::from_le_bytes([a, b, c, d])),
+            [JMP, a, b, c, d, ..] => (Kind::Jump, 5, i32::from_le_bytes([a, b, c, d])),
+            [JCC, 0x80..=0x8f, a, b, c, d, ..] => (Kind::Jump, 6, i32::from_le_bytes([a, b, c, d])),
+            // Between neighbours.
+            [JMP_SHORT | 0x70..=0x7f, a, ..] => (Kind::Jump, 2, i32::from(a as i8)),
             _ => return None,
         };
-        let displacement = bytes.get(opcode_length..)?.first_chunk().copied()?;
-        let next = address.wrapping_add(opcode_length + 4);
 
         Some(Transfer {
             kind,
-            target: next.wrapping_add_signed(i32::from_le_bytes(displacement) as isize),
+            target: address
+                .wrapping_add(length)
+                .wrapping_add_signed(displacement as isize),
         })
+    }
+
+    /// What the instruction at `address` can be, with a breakpoint on it or without.
+    pub(crate) fn candidates(bytes: &[u8], address: usize) -> impl Iterator<Item = Transfer> {
+        let hidden = |opcode| {
+            let mut whole = [0; LONGEST];
+
+            for (to, from) in whole.iter_mut().zip(bytes) {
+                *to = *from;
+            }
+            whole[0] = opcode;
+            Transfer::decode(&whole, address).map(|transfer| Transfer {
+                kind: Kind::Breakpoint,
+                ..transfer
+            })
+        };
+        let candidates = match bytes {
+            [INT3, ..] => [CALL, JCC, JMP_SHORT].map(hidden),
+            _ => [Transfer::decode(bytes, address), None, None],
+        };
+
+        candidates.into_iter().flatten()
     }
 
     /// Whether this is a call of the function `start`.
@@ -64,12 +92,12 @@ impl Transfer {
         self.kind == Kind::Call && self.leads_to(start)
     }
 
-    /// Whether control gets to the function `start`, through its padding or directly.
+    /// Whether control gets to the function `start`, directly or through the padding in front of it,
+    /// where call depth tracking has its thunks (`arch/x86/kernel/callthunks.c`).
     pub(crate) fn leads_to(&self, start: usize) -> bool {
-        self.target == start
-            || (self.target < start
-                && start - self.target <= kernel::bindings::CONFIG_FUNCTION_PADDING_BYTES as usize
-                && Function::at(self.target).is_some_and(|function| function.start == start))
+        start.checked_sub(self.target).is_some_and(|distance| {
+            distance <= kernel::bindings::CONFIG_FUNCTION_PADDING_BYTES as usize
+        })
     }
 }
 
@@ -169,23 +197,17 @@ impl CallSite {
 
 impl Drop for CallSite {
     fn drop(&mut self) {
-        let mut told = false;
-
-        loop {
-            self.restore();
-            if read_call(self.address).is_ok_and(|bytes| bytes == self.original) {
-                return;
-            }
-            if !told {
-                pr_err!(
-                    "the call to {} at {:#x} is not as the module left it, waiting until it is\n",
-                    self.redirection.name,
-                    self.address,
-                );
-                told = true;
-            }
-            crate::task::sleep();
-        }
+        task::wait(
+            || {
+                self.restore();
+                read_call(self.address).is_ok_and(|bytes| bytes == self.original)
+            },
+            fmt!(
+                "the call to {} at {:#x} is as the module left it",
+                self.redirection.name,
+                self.address,
+            ),
+        );
     }
 }
 

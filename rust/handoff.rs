@@ -9,6 +9,7 @@ use crate::{
     },
     serve::{
         Copy,
+        Word,
         Zeroed, //
     },
     table::Call,
@@ -45,19 +46,18 @@ pub(crate) enum Answer {
 /// Answers `_copy_from_user()` of `length` bytes at `from`; `write` gets the bytes if there are any.
 /// Atomic context.
 pub(crate) fn copy(from: u64, length: usize, write: impl FnOnce(&[u8])) -> Answer {
-    with_judged(
-        |cache, call| match cache.state.fetched.copy(from, length, call.copies_array) {
-            Copy::Other => Answer::Usual,
-            Copy::Fault => Answer::Fault,
-            Copy::Serve(offset) => match cache.page.get(offset..offset + length) {
-                Some(bytes) => {
-                    write(bytes);
-                    Answer::Done
-                }
-                None => Answer::Fault,
-            },
-        },
-    )
+    with_judged(|cache, call| {
+        let bytes = match cache.state.fetched.copy(from, length, call.copies_array) {
+            Copy::Other => return Answer::Usual,
+            Copy::Fault => None,
+            Copy::Serve(offset) => cache.page.get(offset..offset + length),
+        };
+
+        bytes.map_or(Answer::Fault, |bytes| {
+            write(bytes);
+            Answer::Done
+        })
+    })
     .unwrap_or(Answer::Usual)
 }
 
@@ -70,4 +70,10 @@ pub(crate) fn zeroed(from: u64, length: usize) -> Option<Zeroed> {
         true => cache.state.fetched.zeroed(from, length, &cache.page),
         false => Zeroed::Fault,
     })
+}
+
+/// Answers `get_user()` of the 32-bit word at `from`, or [`None`] if that takes its usual way. Atomic
+/// context.
+pub(crate) fn word(from: u64) -> Option<Word> {
+    with_judged(|cache, _| cache.state.fetched.word(from))
 }

@@ -29,7 +29,10 @@ use crate::{
     inspect,
     install,
     layout::Data,
-    serve::Zeroed,
+    serve::{
+        Word,
+        Zeroed, //
+    },
     task::{
         self,
         FilterContext, //
@@ -62,6 +65,7 @@ use kernel::{
 extern "C" {
     fn seccomp_ea_copy_from_user();
     fn seccomp_ea_check_zeroed_user();
+    fn seccomp_ea_get_user_4();
     fn seccomp_ea_bpf_prog_destroy();
     fn seccomp_ea_filter_release();
     fn seccomp_ea_filter_release_jump();
@@ -88,6 +92,18 @@ pub(crate) fn check_zeroed_user() -> Redirection {
             "check_zeroed_user",
             kernel::bindings::check_zeroed_user as usize,
             seccomp_ea_check_zeroed_user as usize,
+        )
+    }
+}
+
+/// The hand-off of a size that is a part of the struct.
+pub(crate) fn get_user_4() -> Redirection {
+    // SAFETY: As for `copy_from_user()`; the stub keeps the registers that the original keeps.
+    unsafe {
+        Redirection::new(
+            "__get_user_4",
+            kernel::bindings::__get_user_4 as usize,
+            seccomp_ea_get_user_4 as usize,
         )
     }
 }
@@ -183,6 +199,16 @@ extern "C" fn seccomp_ea_serve_zeroed(from: u64, length: usize) -> i64 {
         Some(Zeroed::Zero) => 1,
         Some(Zeroed::NonZero) => 0,
         Some(Zeroed::Fault) => i64::from(EFAULT.to_errno()),
+    }
+}
+
+/// Called by the stub for `__get_user_4()`: returns the word, a negative error, or [`USUAL`].
+#[no_mangle]
+extern "C" fn seccomp_ea_serve_word(from: u64) -> i64 {
+    match handoff::word(from) {
+        None => USUAL,
+        Some(Word::Value(value)) => i64::from(value),
+        Some(Word::Fault) => i64::from(EFAULT.to_errno()),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
         Load, //
     },
     program,
+    table::Rows,
     task,
     verify::{
         verify,
@@ -40,12 +41,18 @@ use kernel::{
     }, //
 };
 
-/// Whether everything is in place that an extended program needs.
-static IS_OPEN: Atomic<bool> = Atomic::new(false);
+/// The system calls for which everything is in place that an extended program needs, as
+/// [`Rows::bits`].
+static AVAILABLE: Atomic<u32> = Atomic::new(0);
 
-/// Lets filters that read structs be installed from now on. Until then the kernel refuses them.
-pub(crate) fn open() {
-    IS_OPEN.store(true, Release);
+/// Lets filters that read the structs of these system calls be installed from now on. Until then the
+/// kernel refuses them.
+pub(crate) fn open(available: Rows) {
+    AVAILABLE.store(available.bits(), Release);
+}
+
+fn available() -> Rows {
+    Rows::from_bits(AVAILABLE.load(Acquire))
 }
 
 /// Judges a classic program in the place of `seccomp_check_filter()`, and rewrites it so that
@@ -53,7 +60,7 @@ pub(crate) fn open() {
 ///
 /// [`EINVAL`] for what is refused, [`ENOMEM`].
 pub(crate) fn check(kernel: KernelCheck, program: &mut [Insn]) -> Result {
-    if !program.iter().any(Insn::is_ea_load) || !IS_OPEN.load(Acquire) {
+    if !program.iter().any(Insn::is_ea_load) || available() == Rows::NONE {
         return kernel.run(program);
     }
 
@@ -81,7 +88,7 @@ fn inspected(program: &[Insn]) -> Result<Inspected> {
         GFP_KERNEL_ACCOUNT | __GFP_NOWARN,
     )?;
 
-    verify(program, &mut scratch).map_err(|refusal| {
+    verify(program, available(), &mut scratch).map_err(|refusal| {
         if task::may_log() {
             pr_info!(
                 "filter refused at instruction {}: {} (PID {})\n",

@@ -25,21 +25,19 @@ unsafe impl Send for Probes {}
 unsafe impl Sync for Probes {}
 
 impl Probes {
-    /// Registers a probe at the start of each function.
-    ///
-    /// Fails with [`ENOENT`] where there is no such function. May sleep.
-    pub(crate) fn named(names: &[&'static CStr]) -> Result<Self> {
-        let mut probes = Self(KVec::with_capacity(names.len(), GFP_KERNEL)?);
+    /// An empty set.
+    pub(crate) fn none() -> Self {
+        Self(KVec::new())
+    }
 
-        for name in names {
-            probes
-                .register(bindings::kprobe {
-                    symbol_name: name.as_char_ptr(),
-                    ..Default::default()
-                })
-                .inspect_err(|error| pr_err!("cannot find {}: {:?}\n", name, error))?;
-        }
-        Ok(probes)
+    /// Registers a probe at the start of a function and returns the address.
+    ///
+    /// Fails with [`ENOENT`] if there is no such function. May sleep.
+    pub(crate) fn add_named(&mut self, name: &'static CStr) -> Result<usize> {
+        self.register(bindings::kprobe {
+            symbol_name: name.as_char_ptr(),
+            ..Default::default()
+        })
     }
 
     /// Registers a probe on each instruction.
@@ -47,7 +45,7 @@ impl Probes {
     /// Fails with [`EILSEQ`] where no instruction starts (`arch_prepare_kprobe()`), and with
     /// [`EINVAL`] where the kernel allows no probe. May sleep.
     pub(crate) fn at(addresses: impl Iterator<Item = usize>) -> Result<Self> {
-        let mut probes = Self(KVec::new());
+        let mut probes = Self::none();
 
         for address in addresses {
             probes
@@ -60,7 +58,8 @@ impl Probes {
         Ok(probes)
     }
 
-    fn register(&mut self, mut probe: bindings::kprobe) -> Result {
+    /// Registers a probe and returns the address of its instruction.
+    fn register(&mut self, mut probe: bindings::kprobe) -> Result<usize> {
         probe.flags = bindings::KPROBE_FLAG_DISABLED;
 
         let probe = KBox::new(Opaque::new(probe), GFP_KERNEL)?;
@@ -69,17 +68,11 @@ impl Probes {
         // SAFETY: The probe is initialised, and stays where it is until it is unregistered, as it is
         // owned by the box that goes into `self`.
         to_result(unsafe { bindings::register_kprobe(probe.get()) })?;
+        // SAFETY: The probe is registered; `addr` does not change until it is unregistered.
+        let address = unsafe { (*probe.get()).addr as usize };
         // INVARIANT: The probe was registered just now. There is room for it.
-        Ok(self.0.push(probe, GFP_KERNEL)?)
-    }
-
-    /// The addresses of the probed instructions.
-    pub(crate) fn addresses(&self) -> impl Iterator<Item = usize> + '_ {
-        self.0.iter().map(|probe| {
-            // SAFETY: By the type invariant the probe is registered; `addr` does not change until it
-            // is unregistered.
-            unsafe { (*probe.get()).addr as usize }
-        })
+        self.0.push(probe, GFP_KERNEL)?;
+        Ok(address)
     }
 
     /// Returns the address of an instruction on which there are probes of others, too.

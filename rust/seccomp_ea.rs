@@ -60,11 +60,17 @@ impl kernel::Module for SeccompEa {
         unsafe { filter::init() };
         // SAFETY: As above. The caches are dropped after the sites, without which there are none.
         let caches = unsafe { cache::Caches::new()? };
-        let sites = sites::Sites::redirect()?;
+        let (sites, coverage) = sites::Sites::redirect()?;
+        let available = coverage.rows();
 
-        for call in &table::CALLS {
-            pr_info!("filters can inspect {}\n", call.name);
+        // Nothing can fail any more.
+        install::open(available);
+        for (row, call) in table::CALLS.iter().enumerate() {
+            if !available.contains(row) {
+                pr_info!("this kernel has no {}\n", call.name);
+            }
         }
+        pr_info!("filters can inspect {} system calls\n", available.len());
         Ok(SeccompEa {
             _sites: sites,
             _caches: caches,

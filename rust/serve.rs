@@ -7,6 +7,13 @@
 //! is not zero (`check_zeroed_user()`, -E2BIG or -EFAULT); the head is copied after that (-EFAULT).
 //! The answers here are such that the order of errors stays the same when a part of the struct
 //! could not be read.
+//!
+//! Before all that, some calls read the size of the struct from the struct itself (`get_user()`).
+
+use crate::layout::EA_SIZE;
+
+/// The size of a user page: the unit in which memory can be missing.
+const USER_PAGE: u64 = 4096;
 
 /// Which of the at most two user pages of a struct could not be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,16 +31,30 @@ impl Faults {
     }
 }
 
+/// The word of a struct that holds its size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SizeWord {
+    /// Its offset in the struct.
+    pub(crate) offset: usize,
+    /// What was in it; [`None`] if it could not be read.
+    pub(crate) value: Option<u32>,
+}
+
 /// A struct as it was fetched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fetched {
     /// The user address of the struct.
     pub(crate) start: u64,
-    /// The size in bytes that the caller passed.
+    /// Where the size was, if that is a part of the struct.
+    pub(crate) size: Option<SizeWord>,
+    /// The size in bytes that the caller passed; 0 if it could not be read.
     pub(crate) claimed: u64,
-    /// How many of those bytes the call may copy: all, or none if it must refuse the size.
+    /// How many of those bytes there are for a filter to see: all, or none of more than a page, which
+    /// callers of `copy_struct_from_user()` refuse.
+    pub(crate) length: usize,
+    /// How many of them the call may copy: all, or none if it must refuse the size.
     pub(crate) valid: usize,
-    /// Where in the struct the second user page begins; `valid` if there is none.
+    /// Where in the struct the second user page begins; `length` if there is none.
     pub(crate) boundary: usize,
     /// What could not be read.
     pub(crate) faults: Faults,
@@ -52,6 +73,13 @@ pub(crate) enum Copy {
     Fault,
 }
 
+/// The answer to `get_user()` of a size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    Value(u32),
+    Fault,
+}
+
 /// The answer to `check_zeroed_user()`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Zeroed {
@@ -61,6 +89,68 @@ pub(crate) enum Zeroed {
 }
 
 impl Fetched {
+    /// A struct of `claimed` bytes at `start`, of which nothing but the size was read yet. The call
+    /// refuses less than `smallest` bytes before it copies.
+    pub(crate) fn new(start: u64, size: Option<SizeWord>, claimed: u64, smallest: u64) -> Fetched {
+        let length = match claimed <= u64::from(EA_SIZE) {
+            true => claimed as usize,
+            false => 0,
+        };
+
+        Fetched {
+            start,
+            size,
+            claimed,
+            length,
+            valid: if claimed < smallest { 0 } else { length },
+            boundary: length.min((USER_PAGE - start % USER_PAGE) as usize),
+            ..Fetched::default()
+        }
+    }
+
+    /// Puts the struct in order once it was read, into `bytes`, as far as that was possible: what
+    /// faulted has no bytes that count, and of a struct that faulted none are left.
+    ///
+    /// The size was read once, and what it says is what was copied. By now it may be another one.
+    pub(crate) fn finish(&mut self, bytes: &mut [u8], faults: Faults) {
+        let (low, high) = bytes.split_at_mut(self.boundary.min(bytes.len()));
+
+        self.faults = faults;
+        if faults.low {
+            low.fill(0);
+        }
+        if faults.high {
+            high.fill(0);
+        }
+        if let Some(SizeWord {
+            offset,
+            value: Some(value),
+        }) = self.size
+        {
+            let word = bytes.iter_mut().skip(offset);
+
+            word.zip(value.to_ne_bytes())
+                .for_each(|(to, from)| *to = from);
+        }
+        self.tail = bytes
+            .iter()
+            .rposition(|&byte| byte != 0)
+            .map_or(0, |last| last + 1);
+        if self.is_fault() {
+            bytes.fill(0);
+        }
+    }
+
+    /// Whether there is no struct to see, because the caller said that it is larger than a page.
+    pub(crate) fn is_too_large(&self) -> bool {
+        self.claimed > u64::from(EA_SIZE)
+    }
+
+    /// Whether there is no struct to see, because it or its size could not be read.
+    pub(crate) fn is_fault(&self) -> bool {
+        self.faults.any() || self.size.is_some_and(|size| size.value.is_none())
+    }
+
     /// Returns the offset in the struct of a user range, or [`None`] if the range is not wholly within
     /// the part of the struct that the call may copy.
     fn offset(&self, from: u64, len: usize) -> Option<usize> {
@@ -80,6 +170,17 @@ impl Fetched {
         match self.offset(from, len) {
             Some(offset) if !self.faults.any() => Copy::Serve(offset),
             _ => Copy::Fault,
+        }
+    }
+
+    /// Answers a read of the size, a 32-bit word at the user address `from`.
+    pub(crate) fn word(&self, from: u64) -> Word {
+        match self.size {
+            Some(SizeWord {
+                offset,
+                value: Some(value),
+            }) if from == self.start.wrapping_add(offset as u64) => Word::Value(value),
+            _ => Word::Fault,
         }
     }
 

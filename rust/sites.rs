@@ -13,7 +13,6 @@ use crate::{
     },
     filter,
     hooks,
-    install,
     kprobe::Probes,
     symbol::{
         self,
@@ -23,6 +22,8 @@ use crate::{
     table::{
         Abi,
         Call,
+        Rows,
+        Size,
         CALLS, //
     },
     task, //
@@ -80,17 +81,20 @@ const RELEASE: &[&CStr] = &[
 /// Where threads end.
 const EXIT_ROOTS: &[&CStr] = &[c"do_exit"];
 
+/// The function of a system call that no kernel has.
+const NO_CALL: &CStr = c"__x64_sys_ni_syscall";
+
 /// The entries of a system call.
 fn entries(call: &'static Call) -> &'static [&'static CStr] {
     match HAS_I386 {
-        true => &call.entry,
-        false => &call.entry[..=Abi::X86_64 as usize],
+        true => &call.functions.entry,
+        false => &call.functions.entry[..=Abi::X86_64 as usize],
     }
 }
 
 /// Finds all functions that searches start from.
 fn symbols() -> Result<Symbols> {
-    let mut names = KVec::new();
+    let mut names = KVec::from_elem(NO_CALL, 1, GFP_KERNEL)?;
 
     for roots in [EXIT_ROOTS, RELEASE_ROOTS, DUMP_ROOTS, INSTALL_ROOTS] {
         names.extend_from_slice(roots, GFP_KERNEL)?;
@@ -101,67 +105,178 @@ fn symbols() -> Result<Symbols> {
     Symbols::resolve(&names)
 }
 
+/// Whether the kernel lacks a system call: it was not there yet, or was configured away, and then
+/// `COND_SYSCALL()` (`arch/x86/include/asm/syscall_wrapper.h`) leaves what [`NO_CALL`] is.
+///
+/// [`ENOENT`] if it is there on one ABI only.
+fn is_absent(symbols: &Symbols, call: &'static Call) -> Result<bool> {
+    let no_call = symbols.get(NO_CALL)?;
+    let mut absent = 0;
+
+    for &entry in entries(call) {
+        absent += usize::from(match symbols.find(entry) {
+            Some(function) => function.fails_like(&no_call)?,
+            None => true,
+        });
+    }
+    match absent {
+        0 => Ok(false),
+        all if all == entries(call).len() => Ok(true),
+        _ => {
+            pr_err!("{} is there on one ABI, but not on the other\n", call.name);
+            Err(ENOENT)
+        }
+    }
+}
+
+/// A call to look for.
+struct Wanted {
+    redirection: Redirection,
+    /// How many of it each root must lead to.
+    at_least: usize,
+}
+
+/// The call sites that were found, each once.
+type Calls = KVec<(usize, Redirection)>;
+
 /// A search for calls.
 struct Search {
     /// The calls to find.
-    redirection: Redirection,
+    wanted: KVec<Wanted>,
     /// The functions to start from.
     roots: &'static [&'static CStr],
     /// The functions to go into.
     inner: &'static [&'static CStr],
-    /// How many such calls each root must lead to.
-    at_least: usize,
 }
 
 impl Search {
-    /// Adds the addresses of the calls, with what to call instead, to `calls`, each once.
+    /// A search for calls of one function, at least one from each root.
+    fn one(
+        redirection: Redirection,
+        roots: &'static [&'static CStr],
+        inner: &'static [&'static CStr],
+    ) -> Result<Search> {
+        let mut wanted = KVec::new();
+
+        wanted.push(
+            Wanted {
+                redirection,
+                at_least: 1,
+            },
+            GFP_KERNEL,
+        )?;
+        Ok(Search {
+            wanted,
+            roots,
+            inner,
+        })
+    }
+
+    /// A search for what copies the struct of a system call.
+    fn hand_off(call: &'static Call) -> Result<Search> {
+        let mut wanted = KVec::new();
+
+        for (redirection, at_least) in [
+            // The array's copy alone must not pass for the struct's.
+            (hooks::copy_from_user(), 1 + usize::from(call.copies_array)),
+            (hooks::check_zeroed_user(), 1),
+            (
+                hooks::get_user_4(),
+                usize::from(matches!(call.size, Size::Field { .. })),
+            ),
+        ] {
+            if at_least != 0 {
+                wanted.push(
+                    Wanted {
+                        redirection,
+                        at_least,
+                    },
+                    GFP_KERNEL,
+                )?;
+            }
+        }
+        Ok(Search {
+            wanted,
+            roots: entries(call),
+            inner: call.functions.inner,
+        })
+    }
+
+    /// Adds what is found to `calls`, and returns all addresses.
     ///
     /// [`ENOENT`] if a root leads to too few, [`EBUSY`] if a kprobe is on one, [`ENOEXEC`] if there
     /// is a jump instead of a call, which is not supported.
-    fn run(&self, symbols: &Symbols, calls: &mut KVec<(usize, Redirection)>) -> Result {
-        for &root in self.roots {
-            let mut functions = KVec::from_elem(symbols.get(root)?, 1, GFP_KERNEL)?;
-            let mut count = 0;
-            let mut next = 0;
+    fn run(&self, symbols: &Symbols, calls: &mut Calls) -> Result<KVec<usize>> {
+        let mut addresses = KVec::new();
 
-            while let Some(&function) = functions.get(next) {
-                next += 1;
-                for (address, transfer) in transfers(&function)? {
-                    if transfer.leads_to(self.redirection.original) {
-                        match transfer.kind {
-                            Kind::Call => count += 1,
-                            Kind::Breakpoint => return Err(refuse_probe(address)),
-                            Kind::Jump => {
-                                pr_err!(
-                                    "{} jumps to {}, which is not supported\n",
-                                    function.name(),
-                                    self.redirection.name,
-                                );
-                                return Err(ENOEXEC);
-                            }
+        for &root in self.roots {
+            let found = self.run_from(symbols.get(root)?)?;
+
+            for wanted in &self.wanted {
+                let name = wanted.redirection.name;
+                let count = found.iter().filter(|(_, call)| call.name == name).count();
+
+                if count < wanted.at_least {
+                    pr_err!(
+                        "{} calls {} {} times, not {}: this kernel is not supported\n",
+                        root,
+                        name,
+                        count,
+                        wanted.at_least,
+                    );
+                    return Err(ENOENT);
+                }
+            }
+            for &(address, redirection) in &found {
+                if !addresses.contains(&address) {
+                    addresses.push(address, GFP_KERNEL)?;
+                }
+                if calls.iter().all(|&(known, _)| known != address) {
+                    calls.push((address, redirection), GFP_KERNEL)?;
+                }
+            }
+        }
+        Ok(addresses)
+    }
+
+    /// Finds the calls that a function leads to.
+    fn run_from(&self, root: Function) -> Result<Calls> {
+        let mut functions = KVec::from_elem(root, 1, GFP_KERNEL)?;
+        let mut found = KVec::new();
+        let mut next = 0;
+
+        while let Some(&function) = functions.get(next) {
+            next += 1;
+            for (address, transfer) in transfers(&function)? {
+                if let Some(redirection) = self.wants(&transfer) {
+                    match transfer.kind {
+                        Kind::Call => found.push((address, redirection), GFP_KERNEL)?,
+                        Kind::Breakpoint => return Err(refuse_probe(address)),
+                        Kind::Jump => {
+                            pr_err!(
+                                "{} jumps to {}, which is not supported\n",
+                                function.name(),
+                                redirection.name,
+                            );
+                            return Err(ENOEXEC);
                         }
-                        if calls.iter().all(|&(known, _)| known != address) {
-                            calls.push((address, self.redirection), GFP_KERNEL)?;
-                        }
-                    } else if let Some(inner) = self.enter(&function, transfer.target) {
-                        if functions.iter().all(|known| known.start != inner.start) {
-                            functions.push(inner, GFP_KERNEL)?;
-                        }
+                    }
+                } else if let Some(inner) = self.enter(&function, transfer.target) {
+                    if functions.iter().all(|known| known.start != inner.start) {
+                        functions.push(inner, GFP_KERNEL)?;
                     }
                 }
             }
-            if count < self.at_least {
-                pr_err!(
-                    "{} calls {} {} times, not {}: this kernel is not supported\n",
-                    root,
-                    self.redirection.name,
-                    count,
-                    self.at_least,
-                );
-                return Err(ENOENT);
-            }
         }
-        Ok(())
+        Ok(found)
+    }
+
+    /// What is to become of a call, if it is one to find.
+    fn wants(&self, transfer: &Transfer) -> Option<Redirection> {
+        self.wanted
+            .iter()
+            .map(|wanted| wanted.redirection)
+            .find(|redirection| transfer.leads_to(redirection.original))
     }
 
     /// The function to go on with at `target`: one of those to go into, or a part of `from` itself.
@@ -182,57 +297,65 @@ fn transfers(function: &Function) -> Result<KVec<(usize, Transfer)>> {
 
     for offset in 0..text.len() {
         let address = function.start + offset;
-        let Some(transfer) = Transfer::decode(&text[offset..], address) else {
-            continue;
-        };
 
-        if !(function.start..function.start + function.size).contains(&transfer.target) {
-            transfers.push((address, transfer), GFP_KERNEL)?;
+        for transfer in Transfer::candidates(&text[offset..], address) {
+            if !(function.start..function.start + function.size).contains(&transfer.target) {
+                transfers.push((address, transfer), GFP_KERNEL)?;
+            }
         }
     }
     Ok(transfers)
 }
 
-/// The searches for what has to be in place before a filter is installed.
-fn searches(symbols: &Symbols) -> Result<KVec<Search>> {
+/// The searches for what has to be in place before a filter is installed, besides the hand-off.
+fn searches(symbols: &Symbols) -> Result<[Search; 5]> {
     let release = symbols.get(c"seccomp_filter_release")?;
-    let mut searches = KVec::new();
 
-    for (redirection, roots, inner) in [
-        (hooks::filter_release(release.start)?, EXIT_ROOTS, &[][..]),
-        (hooks::destroy_program(), RELEASE_ROOTS, RELEASE),
-        (hooks::destroy_program(), DUMP_ROOTS, RELEASE),
-        (hooks::destroy_program(), INSTALL_ROOTS, RELEASE),
-        (hooks::siglock(), INSTALL_ROOTS, INSTALL),
-    ] {
-        searches.push(
-            Search {
-                redirection,
-                roots,
-                inner,
-                at_least: 1,
-            },
-            GFP_KERNEL,
-        )?;
-    }
-    for call in &CALLS {
-        for (redirection, at_least) in [
-            // The array's copy alone must not pass for the struct's.
-            (hooks::copy_from_user(), 1 + usize::from(call.copies_array)),
-            (hooks::check_zeroed_user(), 1),
-        ] {
-            searches.push(
-                Search {
-                    redirection,
-                    roots: entries(call),
-                    inner: call.inner,
-                    at_least,
-                },
-                GFP_KERNEL,
-            )?;
+    Ok([
+        Search::one(hooks::filter_release(release.start)?, EXIT_ROOTS, &[])?,
+        Search::one(hooks::destroy_program(), RELEASE_ROOTS, RELEASE)?,
+        Search::one(hooks::destroy_program(), DUMP_ROOTS, RELEASE)?,
+        Search::one(hooks::destroy_program(), INSTALL_ROOTS, RELEASE)?,
+        Search::one(hooks::siglock(), INSTALL_ROOTS, INSTALL)?,
+    ])
+}
+
+/// Where each system call of the table copies its struct; [`None`] for those that the kernel lacks.
+pub(crate) struct Coverage([Option<KVec<usize>>; CALLS.len()]);
+
+impl Coverage {
+    /// The system calls that the kernel has.
+    pub(crate) fn rows(&self) -> Rows {
+        let mut rows = Rows::NONE;
+
+        for (row, sites) in self.0.iter().enumerate() {
+            if sites.is_some() {
+                rows.insert(row);
+            }
         }
+        rows
     }
-    Ok(searches)
+}
+
+/// Finds the sites of all system calls that the kernel has.
+fn cover(symbols: &Symbols, calls: &mut Calls) -> Result<Coverage> {
+    let mut coverage = [const { None }; CALLS.len()];
+
+    for (sites, call) in coverage.iter_mut().zip(&CALLS) {
+        if is_absent(symbols, call)? {
+            continue;
+        }
+        let search = Search::hand_off(call)?;
+
+        *sites = Some(search.run(symbols, calls).inspect_err(|_| {
+            pr_err!(
+                "cannot find all copies of {}'s {}\n",
+                call.name,
+                call.structure
+            );
+        })?);
+    }
+    Ok(Coverage(coverage))
 }
 
 /// The redirected call sites, and what they need.
@@ -248,11 +371,11 @@ pub(crate) struct Sites {
 }
 
 impl Sites {
-    /// Finds and redirects all sites. May sleep.
+    /// Finds and redirects all sites, and tells those that copy structs. May sleep.
     ///
     /// If that fails, the log tells why, and no site is redirected any more. There is no filter
     /// then that needs them: these are installed only once all is done.
-    pub(crate) fn redirect() -> Result<Sites> {
+    pub(crate) fn redirect() -> Result<(Sites, Coverage)> {
         if symbol::is_livepatched() {
             pr_err!("the kernel is livepatched, its functions may not be what they seem\n");
             return Err(EBUSY);
@@ -263,14 +386,9 @@ impl Sites {
         for search in &searches(&symbols)? {
             search.run(&symbols, &mut calls)?;
         }
+        let coverage = cover(&symbols, &mut calls)?;
         let others = calls.len();
-        let install = Search {
-            redirection: hooks::create_program(),
-            roots: INSTALL_ROOTS,
-            inner: INSTALL,
-            at_least: 1,
-        };
-        install.run(&symbols, &mut calls)?;
+        Search::one(hooks::create_program(), INSTALL_ROOTS, INSTALL)?.run(&symbols, &mut calls)?;
 
         // A probe that was on a site before the module keeps the call that it saw then.
         let probes = Probes::at(calls.iter().map(|&(address, _)| address))?;
@@ -296,14 +414,12 @@ impl Sites {
         refuse_shared(&probes)?;
         drop(probes);
         sites.probes = Some(Probes::at(calls.iter().map(|&(address, _)| address))?);
-        // Nothing can fail any more.
-        install::open();
-        Ok(sites)
+        Ok((sites, coverage))
     }
 
     /// Waits until there is no probe of others on any site. It would keep calling the module.
     fn wait_for_probes(&self) {
-        wait(
+        task::wait(
             || {
                 let shared = self
                     .probes
@@ -324,10 +440,10 @@ impl Drop for Sites {
         // A thread may have got to the installation without being counted yet. From there on it may
         // sleep, and what it still runs after it was counted out ends with the others below.
         callsite::synchronize();
-        wait(hooks::is_none_installing, "no filter is being installed");
+        task::wait(hooks::is_none_installing, "no filter is being installed");
 
         // The module's references are the rule, this is for a forced unload.
-        wait(
+        task::wait(
             filter::is_none_left,
             "the last filter that inspects structs is gone",
         );
@@ -356,15 +472,4 @@ fn refuse_probe(address: usize) -> Error {
         None => pr_err!("there is a kprobe at {:#x}\n", address),
     }
     EBUSY
-}
-
-/// Waits until something is so, and says what for if it is not so at once.
-fn wait(is_so: impl Fn() -> bool, what: &str) {
-    if is_so() {
-        return;
-    }
-    pr_warn!("waiting until {}\n", what);
-    while !is_so() {
-        task::sleep();
-    }
 }

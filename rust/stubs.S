@@ -48,6 +48,49 @@ SYM_FUNC_END(\name)
 HANDOFF seccomp_ea_copy_from_user, seccomp_ea_serve_copy, _copy_from_user
 HANDOFF seccomp_ea_check_zeroed_user, seccomp_ea_serve_zeroed, check_zeroed_user
 
+/*
+ * The same for __get_user_4(), which is called from inline assembly: the address
+ * is in rax, the result comes in eax and the word in rdx, and all other registers
+ * stay as they are (arch/x86/lib/getuser.S). The answer is a word, or negative.
+ */
+SYM_FUNC_START(seccomp_ea_get_user_4)
+	ENDBR
+	movq	PER_CPU_VAR(current_task), %rdx
+	cmpl	$0, TASK_seccomp_mode(%rdx)
+	je	.Lget_user_4
+
+	pushq	%rdi
+	pushq	%rsi
+	pushq	%rcx
+	pushq	%r8
+	pushq	%r9
+	pushq	%r10
+	pushq	%r11
+	pushq	%rax
+	movq	%rax, %rdi
+	call	seccomp_ea_serve_word
+	movq	%rax, %rdx
+	popq	%rax
+	popq	%r11
+	popq	%r10
+	popq	%r9
+	popq	%r8
+	popq	%rcx
+	popq	%rsi
+	popq	%rdi
+	cmpq	$-1, %rdx
+	je	.Lget_user_4
+	xorl	%eax, %eax
+	testq	%rdx, %rdx
+	jns	.Lgot_user_4
+	movq	%rdx, %rax
+	xorl	%edx, %edx
+.Lgot_user_4:
+	RET
+.Lget_user_4:
+	jmp	__get_user_4
+SYM_FUNC_END(seccomp_ea_get_user_4)
+
 /* void bpf_prog_destroy(struct bpf_prog *fp) */
 SYM_FUNC_START(seccomp_ea_bpf_prog_destroy)
 	ENDBR

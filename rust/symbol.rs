@@ -25,6 +25,14 @@ const PADDING_PREFIX: &str = "__pfx_";
 /// The longest name that is kept. No function that the module looks for has a longer one.
 const NAME_LENGTH: usize = 64;
 
+/// The length of what a function may begin with that the kernel patches: its endbr64, which goes
+/// where no pointer leads to the function (`apply_seal_endbr()` in `arch/x86/kernel/alternative.c`),
+/// and a call for the tracer.
+const ENTRY_LENGTH: usize = 4 + 5;
+
+/// The length of the opcode of `mov $imm32, %rax`.
+const MOV_LENGTH: usize = 3;
+
 /// A function of the kernel, or a part that the compiler split off one.
 #[derive(Clone, Copy)]
 pub(crate) struct Function {
@@ -91,6 +99,22 @@ impl Function {
         self.name().split('.').next().unwrap_or_default()
     }
 
+    /// Whether this function sets its result to `-ENOSYS` by the same instructions as `other`, and does
+    /// nothing before. Where the symbol's size says that it ends tells nothing.
+    pub(crate) fn fails_like(&self, other: &Function) -> Result<bool> {
+        let result = (-(kernel::bindings::ENOSYS as i32)).to_le_bytes();
+        let (text, other) = (self.text()?, other.text()?);
+        let Some(start) = other
+            .windows(result.len())
+            .position(|bytes| bytes == result)
+        else {
+            return Ok(false);
+        };
+        let compared = ENTRY_LENGTH.min(start.saturating_sub(MOV_LENGTH))..start + result.len();
+
+        Ok(text.get(compared.clone()) == other.get(compared))
+    }
+
     /// Reads the instructions, as they are now.
     pub(crate) fn text(&self) -> Result<KVVec<u8>> {
         let mut text = KVVec::from_elem(0u8, self.size, GFP_KERNEL)?;
@@ -104,27 +128,43 @@ impl Function {
 pub(crate) struct Symbols(KVec<(&'static CStr, Function)>);
 
 impl Symbols {
-    /// Finds all of them at once, as each time takes a grace period. [`ENOENT`] if one of them does
-    /// not exist. May sleep.
+    /// Finds those of the functions that exist, all at once, as each time takes a grace period. May
+    /// sleep.
     pub(crate) fn resolve(names: &[&'static CStr]) -> Result<Symbols> {
-        let probes = Probes::named(names)?;
+        let mut probes = Probes::none();
         let mut functions = KVec::with_capacity(names.len(), GFP_KERNEL)?;
 
-        for (name, address) in names.iter().copied().zip(probes.addresses()) {
-            let function = Function::at(address).ok_or(ENOENT)?;
+        for &name in names {
+            match probes.add_named(name) {
+                Ok(address) => {
+                    let function = Function::at(address).ok_or(ENOENT)?;
 
-            functions.push((name, function), GFP_KERNEL)?;
+                    functions.push((name, function), GFP_KERNEL)?;
+                }
+                Err(ENOENT) => {}
+                Err(error) => {
+                    pr_err!("cannot find {}: {:?}\n", name, error);
+                    return Err(error);
+                }
+            }
         }
         Ok(Symbols(functions))
     }
 
-    /// The function of this name. [`ENOENT`] if it is not one of those that were asked for.
-    pub(crate) fn get(&self, name: &CStr) -> Result<Function> {
+    /// The function of this name, if it exists and is one of those that were asked for.
+    pub(crate) fn find(&self, name: &CStr) -> Option<Function> {
         self.0
             .iter()
             .find(|(known, _)| *known == name)
             .map(|&(_, function)| function)
-            .ok_or(ENOENT)
+    }
+
+    /// The same for a function that has to exist, or else [`ENOENT`].
+    pub(crate) fn get(&self, name: &CStr) -> Result<Function> {
+        self.find(name).ok_or_else(|| {
+            pr_err!("there is no {}: this kernel is not supported\n", name);
+            ENOENT
+        })
     }
 }
 

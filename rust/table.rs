@@ -48,24 +48,66 @@ impl Abi {
     }
 }
 
+/// Where a system call is told the size of its struct.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Size {
+    /// In the argument with this index, as a `size_t`.
+    Argument(usize),
+    /// In the struct itself, in the 32-bit word at this offset in bytes, which the call reads before
+    /// it copies the struct. A word of zero means a struct of `zero` bytes.
+    Field { offset: usize, zero: u64 },
+}
+
+/// The functions of the kernel in which a system call copies its struct.
+pub(crate) struct Functions {
+    /// Those that the system call table of each ABI names, indexed by [`Abi`].
+    pub(crate) entry: [&'static CStr; Abi::ALL.len()],
+    /// Those below the entries that may hold the copy, depending on what the compiler inlined.
+    pub(crate) inner: &'static [&'static CStr],
+}
+
+/// The [`Functions`] of a system call: those that `SYSCALL_DEFINEx()` makes of its name
+/// (`arch/x86/include/asm/syscall_wrapper.h`), and others that are named.
+macro_rules! functions {
+    ($call:literal $(, $inner:literal)*) => {
+        Functions {
+            entry: [
+                c_str(concat!("__x64_sys_", $call, "\0")),
+                c_str(concat!("__ia32_sys_", $call, "\0")),
+            ],
+            inner: &[
+                c_str(concat!("__se_sys_", $call, "\0")),
+                c_str(concat!("__do_sys_", $call, "\0")),
+                $(c_str(concat!($inner, "\0"))),*
+            ],
+        }
+    };
+}
+
+const fn c_str(name: &'static str) -> &'static CStr {
+    match CStr::from_bytes_with_nul(name.as_bytes()) {
+        Ok(name) => name,
+        Err(_) => panic!("a name without a zero at its end"),
+    }
+}
+
 /// One EA system call.
 pub(crate) struct Call {
-    /// The name, for the log.
+    /// The name, for people.
     pub(crate) name: &'static str,
+    /// The name of the struct, for people.
+    pub(crate) structure: &'static str,
     /// The number on each ABI, indexed by [`Abi`].
-    pub(crate) nr: [u32; 2],
+    pub(crate) nr: [u32; Abi::ALL.len()],
     /// The index of the argument that points to the struct.
     pub(crate) pointer: usize,
-    /// The index of the argument that holds the size of the struct in bytes.
-    pub(crate) size: usize,
+    /// Where the size of the struct is.
+    pub(crate) size: Size,
     /// The size in bytes of the first published version of the struct. The call refuses less before
     /// it copies anything.
     pub(crate) smallest: u64,
-    /// The function that the system call table of each ABI names, indexed by [`Abi`].
-    pub(crate) entry: [&'static CStr; 2],
-    /// The functions below the entries that may hold the copy, depending on what the compiler
-    /// inlined.
-    pub(crate) inner: &'static [&'static CStr],
+    /// Where the struct is copied.
+    pub(crate) functions: Functions,
     /// Whether the same functions also copy something else than the struct from user memory: an
     /// array that a field of the struct points to. Such a copy does not start at the struct and is
     /// none of ours.
@@ -73,33 +115,180 @@ pub(crate) struct Call {
 }
 
 /// The EA system calls that filters may inspect.
-pub(crate) static CALLS: [Call; 2] = [
+pub(crate) static CALLS: [Call; 13] = [
     Call {
         name: "clone3",
+        structure: "clone_args",
         nr: [435, 435],
         pointer: 0,
-        size: 1,
+        size: Size::Argument(1),
         smallest: 64,
-        entry: [c"__x64_sys_clone3", c"__ia32_sys_clone3"],
-        inner: &[
-            c"__do_sys_clone3",
-            c"__se_sys_clone3",
-            c"copy_clone_args_from_user",
-        ],
+        functions: functions!("clone3", "copy_clone_args_from_user"),
         // `set_tid`.
         copies_array: true,
     },
     Call {
         name: "openat2",
+        structure: "open_how",
         nr: [437, 437],
         pointer: 2,
-        size: 3,
+        size: Size::Argument(3),
         smallest: 24,
-        entry: [c"__x64_sys_openat2", c"__ia32_sys_openat2"],
-        inner: &[c"__do_sys_openat2", c"__se_sys_openat2"],
+        functions: functions!("openat2"),
+        copies_array: false,
+    },
+    Call {
+        name: "mount_setattr",
+        structure: "mount_attr",
+        nr: [442, 442],
+        pointer: 3,
+        size: Size::Argument(4),
+        smallest: 32,
+        functions: functions!("mount_setattr", "wants_mount_setattr"),
+        copies_array: false,
+    },
+    Call {
+        name: "open_tree_attr",
+        structure: "mount_attr",
+        nr: [467, 467],
+        pointer: 3,
+        size: Size::Argument(4),
+        smallest: 32,
+        functions: functions!("open_tree_attr", "wants_mount_setattr"),
+        copies_array: false,
+    },
+    Call {
+        name: "landlock_create_ruleset",
+        structure: "landlock_ruleset_attr",
+        nr: [444, 444],
+        pointer: 0,
+        size: Size::Argument(1),
+        smallest: 8,
+        functions: functions!("landlock_create_ruleset"),
+        copies_array: false,
+    },
+    Call {
+        name: "setxattrat",
+        structure: "xattr_args",
+        nr: [463, 463],
+        pointer: 4,
+        size: Size::Argument(5),
+        smallest: 16,
+        functions: functions!("setxattrat"),
+        copies_array: false,
+    },
+    Call {
+        name: "getxattrat",
+        structure: "xattr_args",
+        nr: [464, 464],
+        pointer: 4,
+        size: Size::Argument(5),
+        smallest: 16,
+        functions: functions!("getxattrat"),
+        copies_array: false,
+    },
+    Call {
+        name: "file_setattr",
+        structure: "file_attr",
+        nr: [469, 469],
+        pointer: 2,
+        size: Size::Argument(3),
+        smallest: 24,
+        functions: functions!("file_setattr"),
+        copies_array: false,
+    },
+    Call {
+        name: "sched_setattr",
+        structure: "sched_attr",
+        nr: [314, 351],
+        pointer: 1,
+        size: Size::Field {
+            offset: 0,
+            zero: 48,
+        },
+        smallest: 48,
+        functions: functions!("sched_setattr", "sched_copy_attr"),
+        copies_array: false,
+    },
+    Call {
+        name: "perf_event_open",
+        structure: "perf_event_attr",
+        nr: [298, 336],
+        pointer: 0,
+        size: Size::Field {
+            offset: 4,
+            zero: 64,
+        },
+        smallest: 64,
+        functions: functions!("perf_event_open", "perf_copy_attr"),
+        copies_array: false,
+    },
+    Call {
+        name: "statmount",
+        structure: "mnt_id_req",
+        nr: [457, 457],
+        pointer: 0,
+        size: Size::Field { offset: 0, zero: 0 },
+        smallest: 24,
+        functions: functions!("statmount", "copy_mnt_id_req"),
+        copies_array: false,
+    },
+    Call {
+        name: "listmount",
+        structure: "mnt_id_req",
+        nr: [458, 458],
+        pointer: 0,
+        size: Size::Field { offset: 0, zero: 0 },
+        smallest: 24,
+        functions: functions!("listmount", "copy_mnt_id_req"),
+        copies_array: false,
+    },
+    Call {
+        name: "listns",
+        structure: "ns_id_req",
+        nr: [470, 470],
+        pointer: 0,
+        size: Size::Field { offset: 0, zero: 0 },
+        smallest: 32,
+        functions: functions!("listns", "copy_ns_id_req"),
         copies_array: false,
     },
 ];
+
+/// A set of rows of [`CALLS`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rows(u32);
+
+const _: () = assert!(CALLS.len() <= u32::BITS as usize);
+
+impl Rows {
+    pub(crate) const NONE: Rows = Rows(0);
+
+    /// The set with the members that `bits` has, as [`Rows::bits`] returned them.
+    pub(crate) const fn from_bits(bits: u32) -> Rows {
+        Rows(bits)
+    }
+
+    pub(crate) const fn bits(self) -> u32 {
+        self.0
+    }
+
+    pub(crate) fn insert(&mut self, row: usize) {
+        self.0 |= Rows::bit(row);
+    }
+
+    pub(crate) fn contains(self, row: usize) -> bool {
+        self.0 & Rows::bit(row) != 0
+    }
+
+    pub(crate) fn len(self) -> u32 {
+        self.0.count_ones()
+    }
+
+    fn bit(row: usize) -> u32 {
+        1u32.checked_shl(row as u32).unwrap_or(0)
+    }
+}
 
 /// Finds the row of a system call.
 ///

@@ -4,6 +4,7 @@
 
 use crate::bindings;
 use kernel::{
+    fmt,
     prelude::*,
     task::Task,
     time::{
@@ -59,9 +60,16 @@ pub(crate) fn is_siglock(lock: *const kernel::bindings::spinlock_t) -> bool {
     lock == unsafe { &raw const (*(*Task::current_raw()).sighand).siglock }
 }
 
-/// Sleeps for a moment, for what can only be polled.
-pub(crate) fn sleep() {
-    fsleep(Delta::from_millis(20));
+/// Waits until something is so that can only be polled, and says what for if it is not so at once. May
+/// sleep.
+pub(crate) fn wait(is_so: impl Fn() -> bool, what: impl fmt::Display) {
+    if is_so() {
+        return;
+    }
+    pr_warn!("waiting until {}\n", what);
+    while !is_so() {
+        fsleep(Delta::from_millis(20));
+    }
 }
 
 /// Runs something with the interrupts of this CPU disabled.

@@ -24,7 +24,8 @@ use crate::{
     },
     table::{
         self,
-        Abi, //
+        Abi,
+        Rows, //
     }, //
 };
 use core::fmt;
@@ -32,16 +33,21 @@ use core::fmt;
 /// Checks all loads of `prog` that go past `struct seccomp_data`.
 ///
 /// `prog` has passed the kernel's `bpf_check_classic()`; if it has not, it is refused, or judged as
-/// far as it can run. `scratch` is memory for the analysis, as long as `prog`; its contents do not
-/// matter. Takes time proportional to the length of `prog`.
-pub(crate) fn verify(prog: &[Insn], scratch: &mut [Scratch]) -> Result<Inspected, Refusal> {
+/// far as it can run. `available` are the system calls that the kernel has. `scratch` is memory for the
+/// analysis, as long as `prog`; its contents do not matter. Takes time proportional to the length of
+/// `prog`.
+pub(crate) fn verify(
+    prog: &[Insn],
+    available: Rows,
+    scratch: &mut [Scratch],
+) -> Result<Inspected, Refusal> {
     for (index, insn) in prog.iter().enumerate() {
         check_offset(insn).map_err(|reason| Refusal { index, reason })?;
     }
 
     let mut inspected = Inspected::NONE;
     for abi in Abi::ALL {
-        inspected.rows[abi as usize] = verify_abi(prog, scratch, abi)?;
+        inspected.rows[abi as usize] = verify_abi(prog, available, scratch, abi)?;
     }
     Ok(inspected)
 }
@@ -49,15 +55,13 @@ pub(crate) fn verify(prog: &[Insn], scratch: &mut [Scratch]) -> Result<Inspected
 /// The system calls whose struct a filter reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Inspected {
-    /// For each ABI a bit for each row of [`table::CALLS`].
-    rows: [u32; Abi::ALL.len()],
+    /// For each ABI the rows of [`table::CALLS`].
+    rows: [Rows; Abi::ALL.len()],
 }
-
-const _: () = assert!(table::CALLS.len() <= u32::BITS as usize);
 
 impl Inspected {
     const NONE: Self = Self {
-        rows: [0; Abi::ALL.len()],
+        rows: [Rows::NONE; Abi::ALL.len()],
     };
 
     /// Whether the filter never reads a struct.
@@ -67,7 +71,7 @@ impl Inspected {
 
     /// Whether the filter reads the struct of the call in this row of [`table::CALLS`].
     pub(crate) fn contains(&self, abi: Abi, row: usize) -> bool {
-        row < table::CALLS.len() && (self.rows[abi as usize] >> row) & 1 != 0
+        self.rows[abi as usize].contains(row)
     }
 }
 
@@ -89,6 +93,9 @@ pub(crate) enum Reason {
     OutOfRange(u32),
     /// The load can be reached with this system call, which has no struct.
     NoStruct(Abi, u32),
+    /// The load can be reached with the system call in this row of [`table::CALLS`], which the kernel
+    /// does not have.
+    Absent(usize),
     /// Not an instruction of a seccomp filter, or its jump or memory slot does not exist.
     Malformed,
 }
@@ -114,6 +121,14 @@ impl fmt::Display for Reason {
                     f,
                     "the load of the struct can be reached with a system call that has none \
                      ({abi} number {number})"
+                )
+            }
+            Self::Absent(row) => {
+                let name = table::CALLS.get(row).map_or("", |call| call.name);
+                write!(
+                    f,
+                    "the load of the struct can be reached with {name}, which this kernel does not \
+                     have"
                 )
             }
             Self::Malformed => write!(f, "the kernel does not take this instruction in a filter"),
@@ -433,13 +448,13 @@ impl Numbers {
         self.outside.iter().find_map(Range::any)
     }
 
-    /// A bit for each row of the table whose number is in the set.
-    fn rows(&self, abi: Abi) -> u32 {
+    /// The rows of the table whose number is in the set.
+    fn rows(&self, abi: Abi) -> impl Iterator<Item = usize> + '_ {
         table::CALLS
             .iter()
             .enumerate()
-            .filter(|(_, call)| self.contains(call.nr[abi as usize]))
-            .fold(0, |rows, (row, _)| rows | (1 << row))
+            .filter(move |(_, call)| self.contains(call.nr[abi as usize]))
+            .map(|(row, _)| row)
     }
 }
 
@@ -562,14 +577,19 @@ fn check_offset(insn: &Insn) -> Result<(), Reason> {
     }
 }
 
-/// Analyses `prog` for one ABI; returns a bit for each row of the table whose struct it reads.
-fn verify_abi(prog: &[Insn], scratch: &mut [Scratch], abi: Abi) -> Result<u32, Refusal> {
+/// Analyses `prog` for one ABI; returns the rows of the table whose structs it reads.
+fn verify_abi(
+    prog: &[Insn],
+    available: Rows,
+    scratch: &mut [Scratch],
+    abi: Abi,
+) -> Result<Rows, Refusal> {
     scratch.fill(Scratch::UNREACHED);
     if let Some(entry) = scratch.first_mut() {
         *entry = Scratch::ENTRY;
     }
 
-    let mut inspected = 0;
+    let mut inspected = Rows::NONE;
     for (index, insn) in prog.iter().enumerate() {
         let refuse = |reason| Refusal { index, reason };
         let (here, rest) = scratch
@@ -583,7 +603,12 @@ fn verify_abi(prog: &[Insn], scratch: &mut [Scratch], abi: Abi) -> Result<u32, R
             if let Some(number) = here.numbers.without_struct(abi) {
                 return Err(refuse(Reason::NoStruct(abi, number)));
             }
-            inspected |= here.numbers.rows(abi);
+            for row in here.numbers.rows(abi) {
+                if !available.contains(row) {
+                    return Err(refuse(Reason::Absent(row)));
+                }
+                inspected.insert(row);
+            }
         }
         step(insn, *here, rest, abi).map_err(refuse)?;
     }

@@ -6,7 +6,7 @@ use super::{judge, oracle};
 use crate::{
     cbpf::{self, Insn},
     layout,
-    table::{self, Abi, CALLS},
+    table::{self, Abi, Rows, CALLS},
     verify::{verify, Inspected, Reason, Refusal, Scratch},
 };
 use proptest::{prelude::*, sample::select};
@@ -452,6 +452,30 @@ proptest! {
         }
     }
 
+    /// A kernel that lacks calls refuses what reads their structs, and that only.
+    #[test]
+    fn absent_calls(prog in grouped(constant(), mask()), available: u32) {
+        let available = Rows::from_bits(available);
+        let verdict = verify(&prog, available, &mut vec![Scratch::UNREACHED; prog.len()]);
+        match (judge(&prog), verdict) {
+            (Ok(all), Ok(inspected)) => {
+                prop_assert_eq!(all, inspected);
+                let lacks = |row| !available.contains(row);
+                let reads = |row| Abi::ALL.iter().any(|&abi| all.contains(abi, row));
+                prop_assert_eq!((0..CALLS.len()).find(|&row| lacks(row) && reads(row)), None);
+            }
+            (Ok(_), Err(Refusal { index, reason: Reason::Absent(row) })) => {
+                let reaches = |abi: Abi| {
+                    oracle::loads_reached(&prog, abi, CALLS[row].nr[abi as usize]).contains(&index)
+                };
+                prop_assert!(!available.contains(row));
+                prop_assert!(Abi::ALL.into_iter().any(reaches));
+            }
+            (Err(_), Err(_)) => {}
+            verdicts => prop_assert!(false, "{:?}", verdicts),
+        }
+    }
+
     /// Outside of the window a range is as narrow as tests make it, for whatever bits they are of.
     #[test]
     fn ranges_are_narrow(
@@ -520,10 +544,12 @@ proptest! {
         insns in prop::collection::vec((any::<u16>(), any::<u8>(), any::<u8>(), any::<u32>()), 0..40),
         known in prop::collection::vec(any_insn(), 0..40),
         scratch in 0..80usize,
+        available: u32,
     ) {
+        let available = Rows::from_bits(available);
         let raw = insns.into_iter().map(|(code, jt, jf, k)| Insn { code: code & 0xff, jt, jf, k });
         let prog: Vec<Insn> = known.iter().copied().chain(raw).collect();
-        let _ = verify(&prog, &mut vec![Scratch::UNREACHED; scratch]);
-        let _ = verify(&known, &mut vec![Scratch::UNREACHED; scratch]);
+        let _ = verify(&prog, available, &mut vec![Scratch::UNREACHED; scratch]);
+        let _ = verify(&known, available, &mut vec![Scratch::UNREACHED; scratch]);
     }
 }
