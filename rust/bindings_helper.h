@@ -6,6 +6,7 @@
 #ifndef _SECCOMP_EA_BINDINGS_HELPER_H
 #define _SECCOMP_EA_BINDINGS_HELPER_H
 
+#include <linux/dcache.h>
 #include <linux/filter.h>
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
@@ -27,6 +28,15 @@ struct seccomp_ea_node {
 	struct rhash_head head;
 	unsigned long task;
 };
+
+/* How many counters there are (counter.rs). */
+#define SECCOMP_EA_COUNTERS	8
+
+void seccomp_ea_count(unsigned int counter, long difference);
+unsigned long seccomp_ea_counted(unsigned int counter);
+
+struct dentry *seccomp_ea_debugfs_file(const char *directory, const char *name);
+unsigned int seccomp_ea_dentry_references(const struct dentry *dentry);
 
 bool seccomp_ea_may_log(void);
 bool seccomp_ea_module_get(void);

@@ -16,6 +16,7 @@ use crate::{
         self,
         seccomp_ea_node, //
     },
+    counter::Counter,
     layout::{
         Data,
         Info,
@@ -170,7 +171,9 @@ pub(crate) fn create() -> Result {
         bindings::seccomp_ea_nodes_insert(TABLE.0.get(), (*cache).head.node.get())
     });
 
-    if result.is_err() {
+    if result.is_ok() {
+        Counter::Caches.increment();
+    } else {
         // SAFETY: The cache is not in the table, so that nobody else knows it.
         unsafe {
             (*cache).head.task = None;
@@ -188,6 +191,7 @@ pub(crate) fn release() {
     };
     let cache = cache.as_ptr();
 
+    Counter::Caches.decrement();
     // SAFETY: The cache is valid, and in the table. Once it is not, only readers that look for
     // another one know it, and these just read the node until the grace period ends.
     unsafe {

@@ -4,6 +4,7 @@
 
 use crate::{
     bindings,
+    counter::Counter,
     task, //
 };
 use kernel::{
@@ -156,6 +157,7 @@ impl Reservation {
         let pending = self.pending.into_node(installer, program);
 
         with_filters(|filters| {
+            Counter::Filters.increment();
             filters.records.insert(record);
             filters.pending.insert(pending);
         });
@@ -179,6 +181,7 @@ pub(crate) fn forget(program: usize) {
     if let Some(filter) = filter.flatten() {
         let Filter { module, .. } = KBox::into_inner(filter);
 
+        Counter::Filters.decrement();
         drop(module);
     }
 }

@@ -7,6 +7,7 @@ use crate::{
         self,
         Cache, //
     },
+    counter::Counter,
     serve::{
         Copy,
         Word,
@@ -33,6 +34,14 @@ fn with_judged<R>(f: impl FnOnce(&Cache, &'static Call) -> R) -> Option<R> {
     .flatten()
 }
 
+/// Counts an answer from the cache.
+fn count(is_fault: bool) {
+    match is_fault {
+        true => Counter::Faults.increment(),
+        false => Counter::Served.increment(),
+    }
+}
+
 /// What becomes of a copy of `length` bytes from user memory.
 pub(crate) enum Answer {
     /// It takes its usual way.
@@ -53,6 +62,7 @@ pub(crate) fn copy(from: u64, length: usize, write: impl FnOnce(&[u8])) -> Answe
             Copy::Serve(offset) => cache.page.get(offset..offset + length),
         };
 
+        count(bytes.is_none());
         bytes.map_or(Answer::Fault, |bytes| {
             write(bytes);
             Answer::Done
@@ -66,14 +76,24 @@ pub(crate) fn copy(from: u64, length: usize, write: impl FnOnce(&[u8])) -> Answe
 /// Before that reads anything it asks whether the whole range lies in user space; a struct may begin
 /// there and end elsewhere.
 pub(crate) fn zeroed(from: u64, length: usize) -> Option<Zeroed> {
-    with_judged(|cache, _| match user::is_user_range(from, length) {
-        true => cache.state.fetched.zeroed(from, length, &cache.page),
-        false => Zeroed::Fault,
+    with_judged(|cache, _| {
+        let zeroed = match user::is_user_range(from, length) {
+            true => cache.state.fetched.zeroed(from, length, &cache.page),
+            false => Zeroed::Fault,
+        };
+
+        count(zeroed == Zeroed::Fault);
+        zeroed
     })
 }
 
 /// Answers `get_user()` of the 32-bit word at `from`, or [`None`] if that takes its usual way. Atomic
 /// context.
 pub(crate) fn word(from: u64) -> Option<Word> {
-    with_judged(|cache, _| cache.state.fetched.word(from))
+    with_judged(|cache, _| {
+        let word = cache.state.fetched.word(from);
+
+        count(word == Word::Fault);
+        word
+    })
 }

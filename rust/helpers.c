@@ -4,8 +4,12 @@
  * kernel crate does not wrap.
  */
 
+#include <linux/dcache.h>
+#include <linux/debugfs.h>
+#include <linux/err.h>
 #include <linux/irqflags.h>
 #include <linux/module.h>
+#include <linux/percpu.h>
 #include <linux/ratelimit.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -70,6 +74,50 @@ void *seccomp_ea_zalloc(size_t size)
 {
 	return kzalloc(size, GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL |
 			     __GFP_NOWARN);
+}
+
+/* A reference on a file in a directory at the root of debugfs, or NULL. */
+struct dentry *seccomp_ea_debugfs_file(const char *directory, const char *name)
+{
+	struct dentry *parent, *file;
+
+	parent = debugfs_lookup(directory, NULL);
+	if (IS_ERR_OR_NULL(parent))
+		return NULL;
+	file = debugfs_lookup(name, parent);
+	dput(parent);
+	return file;
+}
+
+unsigned int seccomp_ea_dentry_references(const struct dentry *dentry)
+{
+	return d_count(dentry);
+}
+
+struct seccomp_ea_counters {
+	long count[SECCOMP_EA_COUNTERS];
+};
+
+static DEFINE_PER_CPU(struct seccomp_ea_counters, counters);
+
+/* Any context. */
+void seccomp_ea_count(unsigned int counter, long difference)
+{
+	this_cpu_add(counters.count[counter], difference);
+}
+
+/*
+ * What was counted on all CPUs. What one has counted up and another one down
+ * meanwhile may be seen by half.
+ */
+unsigned long seccomp_ea_counted(unsigned int counter)
+{
+	long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu(counters.count[counter], cpu));
+	return max(sum, 0L);
 }
 
 static const struct rhashtable_params nodes_params = {

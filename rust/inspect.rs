@@ -7,6 +7,7 @@ use crate::{
         self,
         Cache, //
     },
+    counter::Counter,
     fetch,
     filter::Filter,
     layout::Data,
@@ -21,9 +22,15 @@ use crate::{
 /// Returns the address of the context that the filter is to judge, or [`None`] if there is none, so
 /// that the system call has to be denied. May sleep.
 pub(crate) fn inspect(context: &mut FilterContext, data: &Data, filter: &Filter) -> Option<usize> {
-    let number = filter.number()?;
-    let abi = Abi::from_arch(data.arch)?;
-    let call = table::find(abi, data.nr)?;
+    let known = || {
+        let abi = Abi::from_arch(data.arch)?;
+
+        Some((filter.number()?, abi, table::find(abi, data.nr)?))
+    };
+    let Some((number, abi, call)) = known() else {
+        Counter::DeniedUnknown.increment();
+        return None;
+    };
 
     let judge = |context: &mut FilterContext, cache: &mut Cache| {
         let same = cache
@@ -36,6 +43,7 @@ pub(crate) fn inspect(context: &mut FilterContext, data: &Data, filter: &Filter)
             cache.state.pass = None;
             cache.data = *data;
             fetch::fetch(context, cache, abi, call);
+            Counter::Fetches.increment();
         }
         cache.state.pass = same.or(Some(Pass::begin(data.arch, data.nr, number)));
         cache.context()
@@ -45,6 +53,9 @@ pub(crate) fn inspect(context: &mut FilterContext, data: &Data, filter: &Filter)
     if address.is_some() {
         return address;
     }
-    context.sleep(cache::create).ok()?;
+    if context.sleep(cache::create).is_err() {
+        Counter::DeniedNoMemory.increment();
+        return None;
+    }
     cache::with_current(|cache| judge(context, cache))
 }

@@ -11,6 +11,7 @@ use crate::{
         self,
         Insn, //
     },
+    counter::Counter,
     ebpf,
     filter::{
         Filter,
@@ -89,6 +90,7 @@ fn inspected(program: &[Insn]) -> Result<Inspected> {
     )?;
 
     verify(program, available(), &mut scratch).map_err(|refusal| {
+        Counter::Refused.increment();
         if task::may_log() {
             pr_info!(
                 "filter refused at instruction {}: {} (PID {})\n",

@@ -13,12 +13,15 @@
 //! - mechanism: [`hooks`] is what the kernel calls, [`sites`] how it comes to do so, by way of
 //!   [`callsite`], [`symbol`] and [`kprobe`]. [`cache`], [`filter`] and [`bpf`] own what lives
 //!   longer than a call. [`task`] and [`user`] wrap what is left.
+//! - what can be seen of it: [`counter`], and [`report`] with [`dentry`].
 
 mod bindings;
 mod bpf;
 mod cache;
 mod callsite;
 mod cbpf;
+mod counter;
+mod dentry;
 mod ebpf;
 mod fetch;
 mod filter;
@@ -30,6 +33,7 @@ mod kprobe;
 mod layout;
 mod pass;
 mod program;
+mod report;
 mod serve;
 mod sites;
 mod symbol;
@@ -50,6 +54,7 @@ module! {
 
 /// The loaded module. The fields are dropped in their order.
 struct SeccompEa {
+    _report: report::Report,
     _sites: sites::Sites,
     _caches: cache::Caches,
 }
@@ -62,6 +67,7 @@ impl kernel::Module for SeccompEa {
         let caches = unsafe { cache::Caches::new()? };
         let (sites, coverage) = sites::Sites::redirect()?;
         let available = coverage.rows();
+        let report = report::Report::new(coverage)?;
 
         // Nothing can fail any more.
         install::open(available);
@@ -72,6 +78,7 @@ impl kernel::Module for SeccompEa {
         }
         pr_info!("filters can inspect {} system calls\n", available.len());
         Ok(SeccompEa {
+            _report: report,
             _sites: sites,
             _caches: caches,
         })

@@ -335,6 +335,11 @@ impl Coverage {
         }
         rows
     }
+
+    /// All system calls of the table, with the addresses of their sites.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static Call, Option<&KVec<usize>>)> {
+        CALLS.iter().zip(self.0.iter().map(Option::as_ref))
+    }
 }
 
 /// Finds the sites of all system calls that the kernel has.

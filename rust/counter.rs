@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Counters of what the module has done and of what there is, for people to look at.
+//!
+//! Each CPU has its own, so that counting costs nothing that CPUs share. Any context.
+
+use crate::bindings;
+use core::fmt;
+
+/// What is counted.
+#[derive(Clone, Copy)]
+pub(crate) enum Counter {
+    /// Filters that inspect structs, alive.
+    Filters,
+    /// Caches, alive.
+    Caches,
+    /// Structs that were copied from user memory.
+    Fetches,
+    /// Copies of system calls that were answered from a cache.
+    Served,
+    /// Copies of system calls that were answered with a fault.
+    Faults,
+    /// System calls denied because there was no memory for their struct.
+    DeniedNoMemory,
+    /// System calls denied because their filter, or their call, was not one that the module knows.
+    DeniedUnknown,
+    /// Filters refused by verification.
+    Refused,
+}
+
+impl Counter {
+    pub(crate) const ALL: [Counter; bindings::SECCOMP_EA_COUNTERS as usize] = [
+        Counter::Filters,
+        Counter::Caches,
+        Counter::Fetches,
+        Counter::Served,
+        Counter::Faults,
+        Counter::DeniedNoMemory,
+        Counter::DeniedUnknown,
+        Counter::Refused,
+    ];
+
+    /// Counts one more.
+    pub(crate) fn increment(self) {
+        self.add(1);
+    }
+
+    /// Counts one less.
+    pub(crate) fn decrement(self) {
+        self.add(-1);
+    }
+
+    fn add(self, difference: isize) {
+        // SAFETY: Any context; every counter has its place, see `ALL`.
+        unsafe { bindings::seccomp_ea_count(self as u32, difference) };
+    }
+
+    /// The sum over all CPUs. It may miss what happens meanwhile.
+    fn value(self) -> usize {
+        // SAFETY: As above.
+        unsafe { bindings::seccomp_ea_counted(self as u32) }
+    }
+}
+
+impl fmt::Display for Counter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Counter::Filters => "filters",
+            Counter::Caches => "caches",
+            Counter::Fetches => "fetches",
+            Counter::Served => "served",
+            Counter::Faults => "faults",
+            Counter::DeniedNoMemory => "denied_no_memory",
+            Counter::DeniedUnknown => "denied_unknown",
+            Counter::Refused => "refused",
+        };
+
+        write!(f, "{name} {}", self.value())
+    }
+}
