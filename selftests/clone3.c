@@ -1,118 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * clone3(2): what filters see of struct clone_args, that every word of it
- * decides, and that whoever is allowed to call it notices nothing else. Its
- * set_tid is an array behind a pointer in the struct, which filters do not see
- * and which must arrive all the same.
+ * clone3(2) has an array behind a pointer in its struct, set_tid, which filters do
+ * not see and which must arrive all the same. The rest is in calls.c.
  */
-#include <limits.h>
-
 #include "kselftest_harness.h"
 #include "situations.h"
 
-/* How children are created, fast: with no memory of their own. */
-#define QUICK	(CLONE_VM | CLONE_VFORK)
-
-/*
- * clone3(2) whose child, on the stack of its parent, exits without using it. A
- * sixth argument asks the reader, which may well answer 0.
- */
-static long raw_clone3(const void *args, size_t size, long fifth, long sixth)
-{
-#ifdef __x86_64__
-	register long r8 asm("r8") = fifth;
-	register long r9 asm("r9") = sixth;
-	long ret;
-
-	asm volatile("syscall\n\t"
-		     "test %%rax, %%rax\n\t"
-		     "jnz 1f\n\t"
-		     "test %%r9, %%r9\n\t"
-		     "jnz 1f\n\t"
-		     "xor %%edi, %%edi\n\t"
-		     "mov %[exit], %%eax\n\t"
-		     "syscall\n"
-		     "1:"
-		     : "=a" (ret)
-		     : "a" (__NR_clone3), "D" (args), "S" (size), "r" (r8), "r" (r9),
-		       [exit] "i" (__NR_exit)
-		     : "rcx", "r11", "memory", "cc");
-#else
-	long ret = __NR_clone3;
-
-	asm volatile("push %%ebp\n\t"
-		     "mov %[sixth], %%ebp\n\t"
-		     "int $0x80\n\t"
-		     "test %%eax, %%eax\n\t"
-		     "jnz 1f\n\t"
-		     "test %%ebp, %%ebp\n\t"
-		     "jnz 1f\n\t"
-		     "xor %%ebx, %%ebx\n\t"
-		     "mov %[exit], %%eax\n\t"
-		     "int $0x80\n"
-		     "1:\n\t"
-		     "pop %%ebp"
-		     : "+a" (ret)
-		     : "b" (args), "c" (size), "D" (fifth), [sixth] "d" (sixth),
-		       [exit] "i" (__NR_exit)
-		     : "memory", "cc");
-#endif
-	return ret;
-}
-
-/* The call under test. Returns 2 if the child's pid is @pid, else 1. */
-static long clone_child(const void *args, size_t size, pid_t pid, long fifth, long sixth)
-{
-	long ret = raw_clone3(args, size, fifth, sixth);
-
-	if (ret <= 0)
-		return ret;
-	while (waitpid(ret, NULL, __WALL) < 0 && errno == EINTR)
-		;
-	return ret == pid ? 2 : 1;
-}
-
-static long make(void *args, size_t size, long fifth, long sixth)
-{
-	return clone_child(args, size, 0, fifth, sixth);
-}
-
-static const struct clone_args heads[] = {
-	{ .flags = QUICK, .exit_signal = SIGCHLD },
-	/* Refused by the call, each for another field, low and high. */
-	{ .flags = QUICK | CLONE_FS | 1ULL << 40, .exit_signal = SIGCHLD },
-	{ .flags = QUICK | CLONE_THREAD, .exit_signal = SIGCHLD },
-	{ .flags = QUICK | CLONE_PIDFD, .pidfd = 8, .exit_signal = SIGCHLD },
-	{ .flags = QUICK | CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = 9999 },
-	{ .flags = QUICK | CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = 1ULL << 31 },
-	{ .flags = QUICK, .exit_signal = SIGCHLD | 1ULL << 32 },
-	{ .flags = QUICK, .exit_signal = SIGCHLD, .stack_size = 1 },
-	{ .flags = QUICK, .exit_signal = SIGCHLD, .set_tid_size = 1 },
-	{ .flags = QUICK, .exit_signal = SIGCHLD, .set_tid = 8, .set_tid_size = 1 },
-	/* No word is like another, and none is zero. */
-	{ 0x8786858483828180, 0x8f8e8d8c8b8a8988, 0x9796959493929190, 0x9f9e9d9c9b9a9998,
-	  0xa7a6a5a4a3a2a1a0, 0xafaeadacabaaa9a8, 0xb7b6b5b4b3b2b1b0, 0xbfbebdbcbbbab9b8,
-	  0xc7c6c5c4c3c2c1c0, 0xcfcecdcccbcac9c8, 0xd7d6d5d4d3d2d1d0 },
-};
-
-static const size_t sizes[] = {
-	0, 1, 8, 56, 63,
-	CLONE_ARGS_SIZE_VER0, 65, 68, 72, 79,
-	CLONE_ARGS_SIZE_VER1, 81, 84, 87,
-	CLONE_ARGS_SIZE_VER2, 89, 92, 96, 104, 120, 200, PAGE - 8, PAGE,
-	PAGE + 1, PAGE + 8, 2 * PAGE, INT_MAX, 1U << 31, UINT_MAX,
-	(size_t)(1ULL << 32), (size_t)((1ULL << 32) + CLONE_ARGS_SIZE_VER0), SIZE_MAX - 7, SIZE_MAX,
-};
-
-static const struct call clone3_call = {
-	.nr = __NR_clone3,
-	.known = sizeof(struct clone_args),
-	.make = make,
-	.sizes = sizes,
-	.nr_sizes = ARRAY_SIZE(sizes),
-	.heads = heads,
-	.nr_heads = ARRAY_SIZE(heads),
-};
+static const struct call *const clone3 = &calls[0];
 
 FIXTURE(clone3) {};
 
@@ -121,55 +15,10 @@ FIXTURE_SETUP(clone3)
 	stay_on_one_cpu();
 	ASSERT_EQ(0, ea_load());
 	ASSERT_TRUE(make_arena(NULL));
+	ASSERT_STREQ("clone3", clone3->name);
 }
 
 FIXTURE_TEARDOWN(clone3) {}
-
-/* The hand-off: faults and sizes come out at the call's own checks, in their order. */
-TEST_F_TIMEOUT(clone3, same_results, 120)
-{
-	EXPECT_EQ(0, compare_results(&clone3_call));
-}
-
-/* The fetch: what is copied, what is cleared, and the info words. */
-TEST_F_TIMEOUT(clone3, seen, 120)
-{
-	EXPECT_EQ(0, compare_seen(&clone3_call));
-}
-
-/* Every word of every field decides, for and against, and no other word does. */
-TEST_F(clone3, every_word_decides)
-{
-	static const struct clone_args args = { .flags = QUICK, .exit_signal = SIGCHLD };
-	static const unsigned int offsets[] = {
-		SECCOMP_EA_LO(struct clone_args, flags),
-		SECCOMP_EA_HI(struct clone_args, flags),
-		SECCOMP_EA_LO(struct clone_args, pidfd),
-		SECCOMP_EA_HI(struct clone_args, pidfd),
-		SECCOMP_EA_LO(struct clone_args, child_tid),
-		SECCOMP_EA_HI(struct clone_args, child_tid),
-		SECCOMP_EA_LO(struct clone_args, parent_tid),
-		SECCOMP_EA_HI(struct clone_args, parent_tid),
-		SECCOMP_EA_LO(struct clone_args, exit_signal),
-		SECCOMP_EA_HI(struct clone_args, exit_signal),
-		SECCOMP_EA_LO(struct clone_args, stack),
-		SECCOMP_EA_HI(struct clone_args, stack),
-		SECCOMP_EA_LO(struct clone_args, stack_size),
-		SECCOMP_EA_HI(struct clone_args, stack_size),
-		SECCOMP_EA_LO(struct clone_args, tls),
-		SECCOMP_EA_HI(struct clone_args, tls),
-		SECCOMP_EA_LO(struct clone_args, set_tid),
-		SECCOMP_EA_HI(struct clone_args, set_tid),
-		SECCOMP_EA_LO(struct clone_args, set_tid_size),
-		SECCOMP_EA_HI(struct clone_args, set_tid_size),
-		SECCOMP_EA_LO(struct clone_args, cgroup),
-		SECCOMP_EA_HI(struct clone_args, cgroup),
-	};
-
-	EXPECT_EQ(0, compare_decisions(&clone3_call, &args, offsets));
-}
-
-/* ---- set_tid. ---- */
 
 /* Where set_tid points to. */
 static const struct {
@@ -237,16 +86,17 @@ static struct set_tid set_tid(size_t i)
 #define NR_SET_TID							\
 	(ARRAY_SIZE(arrays) * ARRAY_SIZE(array_sizes) * ARRAY_SIZE(struct_sizes) * 2)
 
-static void set_tid_print(void *unused, size_t i)
+static void set_tid_print(const struct task *task, size_t i)
 {
 	struct set_tid s = set_tid(i);
 
-	(void)unused;
+	(void)task;
 	printf("# set_tid: %s, set_tid_size: %llu, size: %zu%s\n", arrays[s.array].name,
 	       array_sizes[s.array_size], struct_sizes[s.struct_size],
 	       s.flush ? ", where memory ends" : "");
 }
 
+/* Returns 2 if the child's pid is the first one of the array, else 1. */
 static long set_tid_run_one(const struct set_tid *s)
 {
 	/* Fields that are not used hold free pids, in case they are taken for the array. */
@@ -265,6 +115,7 @@ static long set_tid_run_one(const struct set_tid *s)
 	char *ptr = s->flush ? arena + ARENA - size : arena + 64;
 	pid_t first = 0;
 	char *array;
+	long ret;
 
 	memset(arena, 0, ARENA);
 	memcpy(arena + PAGE, elsewhere, sizeof(elsewhere));
@@ -290,35 +141,49 @@ static long set_tid_run_one(const struct set_tid *s)
 	memcpy(ptr, &args, size < sizeof(args) ? size : sizeof(args));
 	if (array >= arena && array <= arena + ARENA - sizeof(first))
 		memcpy(&first, array, sizeof(first));
-	return clone_child(ptr, size, first, 0, 0);
+
+	ret = raw_call(clone3->nr[abi], (long[NR_ARGS]) { (long)ptr, size }, true);
+	if (ret <= 0)
+		return ret;
+	while (waitpid(ret, NULL, __WALL) < 0 && errno == EINTR)
+		;
+	return ret == first ? 2 : 1;
 }
 
-static void set_tid_run(void *unused, long *results)
+static void set_tid_run(const struct task *task, struct result *results)
 {
 	size_t i;
 
-	(void)unused;
+	(void)task;
 	for (i = 0; i < NR_SET_TID; i++) {
 		struct set_tid s = set_tid(i);
 
 		/* The first struct had no set_tid, so all its arrays are alike. */
-		results[i] = VOID_RESULT;
 		if (struct_sizes[s.struct_size] > CLONE_ARGS_SIZE_VER0 || s.array_size == 1)
-			results[i] = set_tid_run_one(&s);
+			results[i].ret = set_tid_run_one(&s);
 	}
 }
 
 static int set_tid_compare(void *unused)
 {
+	struct task task = {
+		.name = "set_tid",
+		.run = set_tid_run,
+		.print = set_tid_print,
+		.call = clone3,
+		.nr_results = NR_SET_TID,
+	};
+
 	(void)unused;
-	return compare_environments(set_tid_run, set_tid_print, NULL, NR_SET_TID) != 0;
+	compare_environments(&task, 1);
+	return task.differences != 0;
 }
 
 /*
  * The second copy of the call is none of ours and must see the caller's memory;
  * two levels of pid namespaces give arrays of two a meaning.
  */
-TEST_F_TIMEOUT(clone3, set_tid, 60)
+TEST_F_TIMEOUT(clone3, set_tid, 400)
 {
 	ASSERT_EQ(0, unshare(CLONE_NEWPID));
 	EXPECT_EQ(0, in_child(set_tid_compare, NULL));

@@ -3,122 +3,13 @@
  * The i386 ABI: through int $0x80 from a 64-bit program, whose arguments' upper
  * halves may hold anything, and once more the other tests as 32-bit programs.
  */
-#include <limits.h>
-
 #include "kselftest_harness.h"
-#include "situations.h"
-
-#define I386_OPENAT2	437
-#define I386_CLONE3	435
+#include "contract.h"
 
 /* Where 32-bit pointers can point, with room for an arena behind its guards. */
 #define LOW		((char *)0x50000000)
 /* The second page of an arena here is past what they can point to. */
 #define LAST		((char *)0xfffff000)
-
-/* What is in the upper halves, where no i386 call looks. */
-static __u64 garbage;
-
-/*
- * @sixth, if not 0, asks the reader. The child of a clone3(2), on the stack of
- * its parent, exits without using it.
- */
-static long int80(unsigned int nr, __u64 a, __u64 b, __u64 c, __u64 d, __u64 fifth, __u64 sixth)
-{
-	register __u64 r12 asm("r12") = sixth | garbage;
-	long ret;
-
-	asm volatile("lea -128(%%rsp), %%rsp\n\t"	/* the red zone */
-		     "push %%rbp\n\t"
-		     "mov %[sixth], %%rbp\n\t"
-		     "int $0x80\n\t"
-		     "test %%rax, %%rax\n\t"
-		     "jnz 1f\n\t"
-		     "test %%ebp, %%ebp\n\t"
-		     "jnz 1f\n\t"
-		     "xor %%edi, %%edi\n\t"
-		     "mov %[exit], %%eax\n\t"
-		     "syscall\n"
-		     "1:\n\t"
-		     "pop %%rbp\n\t"
-		     "lea 128(%%rsp), %%rsp"
-		     : "=a" (ret)
-		     : "a" (nr | garbage), "b" (a | garbage), "c" (b | garbage), "d" (c | garbage),
-		       "S" (d | garbage), "D" (fifth | garbage), [sixth] "r" (r12),
-		       [exit] "i" (__NR_exit)
-		     : "r8", "r9", "r10", "r11", "memory", "cc");
-	return (int)ret;
-}
-
-static char *root_path;
-
-static long openat2_make(void *how, size_t size, long fifth, long sixth)
-{
-	long ret = int80(I386_OPENAT2, (unsigned int)AT_FDCWD, (uintptr_t)root_path,
-			 (uintptr_t)how, size, fifth, sixth);
-
-	if (ret > 0) {
-		close(ret);
-		ret = 0;
-	}
-	return ret;
-}
-
-static long clone3_make(void *args, size_t size, long fifth, long sixth)
-{
-	long ret = int80(I386_CLONE3, (uintptr_t)args, size, 0, 0, fifth, sixth);
-
-	if (ret <= 0)
-		return ret;
-	while (waitpid(ret, NULL, __WALL) < 0 && errno == EINTR)
-		;
-	return 1;
-}
-
-static const struct open_how hows[] = {
-	{ .flags = O_PATH | O_DIRECTORY },
-	{ .flags = O_PATH, .resolve = 1ULL << 32 },
-	{ .flags = 0x8786858483828180, .mode = 0x8f8e8d8c8b8a8988, .resolve = 0x9796959493929190 },
-};
-
-static const size_t openat2_sizes[] = {
-	0, 8, 23, 24, 25, 28, 32, 40, PAGE, PAGE + 1, INT_MAX, 1U << 31, UINT_MAX - 7, UINT_MAX,
-};
-
-static const struct call openat2_call = {
-	.nr = I386_OPENAT2,
-	.narrow = true,
-	.known = sizeof(struct open_how),
-	.make = openat2_make,
-	.sizes = openat2_sizes,
-	.nr_sizes = ARRAY_SIZE(openat2_sizes),
-	.heads = hows,
-	.nr_heads = ARRAY_SIZE(hows),
-};
-
-/* Children that share their parent's memory are created fast. */
-#define QUICK	(CLONE_VM | CLONE_VFORK)
-
-static const struct clone_args args[] = {
-	{ .flags = QUICK, .exit_signal = SIGCHLD },
-	{ .flags = QUICK, .exit_signal = SIGCHLD, .set_tid = 8, .set_tid_size = 1 },
-	{ .flags = QUICK | CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = 1ULL << 31 },
-};
-
-static const size_t clone3_sizes[] = {
-	0, 63, 64, 65, 80, 87, 88, 89, 96, 104, PAGE, PAGE + 1, UINT_MAX,
-};
-
-static const struct call clone3_call = {
-	.nr = I386_CLONE3,
-	.narrow = true,
-	.known = sizeof(struct clone_args),
-	.make = clone3_make,
-	.sizes = clone3_sizes,
-	.nr_sizes = ARRAY_SIZE(clone3_sizes),
-	.heads = args,
-	.nr_heads = ARRAY_SIZE(args),
-};
 
 FIXTURE(int80) {};
 
@@ -138,37 +29,34 @@ FIXTURE_SETUP(int80)
 {
 	stay_on_one_cpu();
 	ASSERT_EQ(0, ea_load());
+	ASSERT_TRUE(prepare_calls());
 	ASSERT_TRUE(make_arena(variant->arena));
-	root_path = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
-	ASSERT_NE(MAP_FAILED, root_path);
-	*root_path = '/';
+	ASSERT_EQ((uintptr_t)out, (unsigned int)(uintptr_t)out);
+	abi = I386;
+	brief = true;
 	garbage = variant->garbage;
 }
 
 FIXTURE_TEARDOWN(int80) {}
 
-TEST_F_TIMEOUT(int80, openat2_same_results, 60)
+TEST_F_TIMEOUT(int80, same_results, 400)
 {
-	EXPECT_EQ(0, compare_results(&openat2_call));
+	EXPECT_EQ(0, compare_results());
 }
 
-TEST_F_TIMEOUT(int80, openat2_seen, 60)
+TEST_F_TIMEOUT(int80, seen, 400)
 {
-	EXPECT_EQ(0, compare_seen(&openat2_call));
+	EXPECT_EQ(0, test_each_call(compare_seen));
 }
 
-TEST_F_TIMEOUT(int80, clone3_same_results, 60)
+TEST_F_TIMEOUT(int80, every_word_decides, 400)
 {
-	EXPECT_EQ(0, compare_results(&clone3_call));
-}
-
-TEST_F_TIMEOUT(int80, clone3_seen, 60)
-{
-	EXPECT_EQ(0, compare_seen(&clone3_call));
+	EXPECT_EQ(0, test_each_call(compare_decisions));
 }
 
 /* ---- Both ABIs under one filter. ---- */
+
+#define I386_SCHED_SETATTR	351
 
 #define DENIED		3000
 #define DENIED_I386	3001
@@ -176,7 +64,7 @@ TEST_F_TIMEOUT(int80, clone3_seen, 60)
 /* Denies structs with a resolve, on each ABI with another errno. */
 static const struct sock_fprog by_arch = PROG(
 	LD_NR,
-	JEQ(I386_OPENAT2, 0, 5),
+	JEQ(__NR_openat2, 0, 5),
 	LD(SECCOMP_EA_LO(struct open_how, resolve)),
 	JEQ(0, 3, 0),
 	LD_ARCH,
@@ -203,48 +91,38 @@ static const struct sock_fprog only_32 = PROG(
 	LD_ARCH,
 	JEQ(AUDIT_ARCH_I386, 0, 4),
 	LD_NR,
-	JEQ(I386_OPENAT2, 0, 2),
+	JEQ(__NR_openat2, 0, 2),
 	LD(SECCOMP_EA_LO(struct open_how, resolve)),
 	JEQ(0, 0, 1),
 	ALLOW,
 	DENY(DENIED)
 );
 
-static long openat2_64(const struct open_how *how)
+static long openat2(enum abi by, const struct open_how *how)
 {
-	long ret = sys_openat2(AT_FDCWD, "/", how, sizeof(*how));
+	const long args[NR_ARGS] = { AT_FDCWD, (long)"/", (long)how, sizeof(*how) };
 
-	if (ret > 0) {
-		close(ret);
-		ret = 0;
-	}
-	return ret;
-}
-
-static long openat2_32(const struct open_how *how)
-{
-	return openat2_make((void *)how, sizeof(*how), 0, 0);
+	abi = by;
+	return make_call(&calls[1], args);
 }
 
 FIXTURE(arch)
 {
-	/* One with a resolve, one without, both where i386 can point. */
-	struct open_how *with, *without;
+	/* One with a resolve, one without. The program is static, so i386 can point there. */
+	const struct open_how *with, *without;
 };
 
 FIXTURE_SETUP(arch)
 {
+	static const struct open_how with = { .flags = O_PATH, .resolve = RESOLVE_NO_SYMLINKS };
+	static const struct open_how without = { .flags = O_PATH };
+
 	ASSERT_EQ(0, ea_load());
-	root_path = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
-	ASSERT_NE(MAP_FAILED, root_path);
-	*root_path = '/';
-	self->with = (struct open_how *)(root_path + 64);
-	self->without = (struct open_how *)(root_path + 128);
-	*self->with = (struct open_how) { .flags = O_PATH, .resolve = RESOLVE_NO_SYMLINKS };
-	*self->without = (struct open_how) { .flags = O_PATH };
-	EXPECT_EQ(0, openat2_64(self->with));
-	EXPECT_EQ(0, openat2_32(self->with));
+	ASSERT_STREQ("openat2", calls[1].name);
+	self->with = &with;
+	self->without = &without;
+	EXPECT_EQ(1, openat2(X86_64, self->with));
+	EXPECT_EQ(1, openat2(I386, self->with));
 }
 
 FIXTURE_TEARDOWN(arch) {}
@@ -256,29 +134,29 @@ TEST_F(arch, each_its_own)
 
 	ASSERT_EQ(0, install_seccomp(0, &by_arch));
 	for (i = 0; i < 3; i++) {
-		EXPECT_EQ(-DENIED, openat2_64(self->with));
-		EXPECT_EQ(0, openat2_32(self->without));
-		EXPECT_EQ(-DENIED_I386, openat2_32(self->with));
-		EXPECT_EQ(0, openat2_64(self->without));
+		EXPECT_EQ(-DENIED, openat2(X86_64, self->with));
+		EXPECT_EQ(1, openat2(I386, self->without));
+		EXPECT_EQ(-DENIED_I386, openat2(I386, self->with));
+		EXPECT_EQ(1, openat2(X86_64, self->without));
 	}
 }
 
 TEST_F(arch, x86_64_only)
 {
 	ASSERT_EQ(0, install_seccomp(0, &only_64));
-	EXPECT_EQ(-DENIED, openat2_64(self->with));
-	EXPECT_EQ(0, openat2_64(self->without));
-	EXPECT_EQ(0, openat2_32(self->with));
-	EXPECT_EQ(0, openat2_32(self->without));
+	EXPECT_EQ(-DENIED, openat2(X86_64, self->with));
+	EXPECT_EQ(1, openat2(X86_64, self->without));
+	EXPECT_EQ(1, openat2(I386, self->with));
+	EXPECT_EQ(1, openat2(I386, self->without));
 }
 
 TEST_F(arch, i386_only)
 {
 	ASSERT_EQ(0, install_seccomp(0, &only_32));
-	EXPECT_EQ(-DENIED, openat2_32(self->with));
-	EXPECT_EQ(0, openat2_32(self->without));
-	EXPECT_EQ(0, openat2_64(self->with));
-	EXPECT_EQ(0, openat2_64(self->without));
+	EXPECT_EQ(-DENIED, openat2(I386, self->with));
+	EXPECT_EQ(1, openat2(I386, self->without));
+	EXPECT_EQ(1, openat2(X86_64, self->with));
+	EXPECT_EQ(1, openat2(X86_64, self->without));
 }
 
 /*
@@ -289,10 +167,32 @@ TEST_F(arch, pass_ends)
 {
 	ASSERT_EQ(0, install_seccomp(0, &only_32));
 	ASSERT_EQ(0, install_seccomp(0, &only_64));
-	EXPECT_EQ(0, openat2_64(self->without));
-	EXPECT_EQ(-DENIED, openat2_32(self->with));
-	EXPECT_EQ(-DENIED, openat2_64(self->with));
-	EXPECT_EQ(0, openat2_32(self->without));
+	EXPECT_EQ(1, openat2(X86_64, self->without));
+	EXPECT_EQ(-DENIED, openat2(I386, self->with));
+	EXPECT_EQ(-DENIED, openat2(X86_64, self->with));
+	EXPECT_EQ(1, openat2(I386, self->without));
+}
+
+/* On x86-64, the number of sched_setattr(2) on i386 is one of another call, without a struct. */
+TEST_F(arch, numbers_differ)
+{
+	const struct sock_fprog by_number = PROG(
+		LD_NR,
+		JEQ(I386_SCHED_SETATTR, 0, 1),
+		LD(SECCOMP_EA_BASE),
+		ALLOW
+	);
+	const struct sock_fprog by_arch_too = PROG(
+		LD_ARCH,
+		JEQ(AUDIT_ARCH_I386, 0, 3),
+		LD_NR,
+		JEQ(I386_SCHED_SETATTR, 0, 1),
+		LD(SECCOMP_EA_BASE),
+		ALLOW
+	);
+
+	EXPECT_EQ(-EINVAL, install_seccomp(0, &by_number));
+	EXPECT_EQ(0, install_seccomp(0, &by_arch_too));
 }
 
 /* ---- 32-bit programs. ---- */
@@ -325,17 +225,17 @@ FIXTURE_SETUP(programs) {}
 
 FIXTURE_TEARDOWN(programs) {}
 
-TEST_F_TIMEOUT(programs, openat2, 180)
+TEST_F_TIMEOUT(programs, calls, 400)
 {
-	EXPECT_EQ(0, run_32("openat2"));
+	EXPECT_EQ(0, run_32("calls"));
 }
 
-TEST_F_TIMEOUT(programs, clone3, 180)
+TEST_F_TIMEOUT(programs, clone3, 400)
 {
 	EXPECT_EQ(0, run_32("clone3"));
 }
 
-TEST_F_TIMEOUT(programs, realuse, 60)
+TEST_F_TIMEOUT(programs, realuse, 400)
 {
 	EXPECT_EQ(0, run_32("realuse"));
 }

@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The situations that a struct can be passed in: where it lies, how large it is
- * said to be, what is in it, and whether its memory is there or has to be
- * brought in. openat2.c, clone3.c and i386.c run a system call in all of them
+ * said to be, what is in it, whether its memory is there or has to be brought in,
+ * and what else may be wrong with the call. Every call of calls.h is made in them
  *
- * - to compare what it returns: without the module, with it, and under filters
- *   that allow everything, each and every result must be the same;
- * - to see what a filter gets to see, and compare that with the contract.
+ * - to compare what it does (compare_results()): without the module, with it, and
+ *   under filters that allow everything, each and every result and byte written must
+ *   be the same;
+ * - to compare what a filter sees with the contract (contract.h);
+ * - to see that the call does what it does with what the filter saw (swap.c).
  *
  * Includers have included kselftest_harness.h.
  */
 #ifndef SELFTESTS_SITUATIONS_H
 #define SELFTESTS_SITUATIONS_H
 
+#include <limits.h>
 #include <sys/mman.h>
 
-#include "common.h"
+#include "calls.h"
 
 /* The memory that structs lie in: so many pages, and nothing before and after. */
 #define ARENA	(2 * PAGE)
@@ -29,70 +32,126 @@
  */
 static char *arena, *top;
 
-struct place {
+/*
+ * Fewer situations, for ABIs under which the same code of the kernel runs again, and
+ * for slow kernels.
+ */
+static bool brief = sizeof(long) < 8;
+
+/* An address is base + delta + first * call::first, and so on. */
+static const struct place {
 	const char *name;
 	enum {
-		START,		/* of the arena, plus delta */
-		END,		/* of the arena, plus delta */
-		TOP,		/* of the user's addresses, plus delta */
-		ABSOLUTE,	/* delta itself */
+		START,		/* of the arena */
+		END,		/* of the arena */
+		TOP,		/* of the user's addresses */
+		ABSOLUTE,	/* 0 */
 		FLUSH,		/* the struct ends where the arena does */
 	} base;
 	long delta;
+	int first, known, field;
+	/* Among the few for what matters less. */
+	bool key;
+} places[] = {
+	{ "at a page's start", START, .key = true },
+	{ "misaligned by 1", START, .delta = 1 },
+	{ "misaligned by 4", START, .delta = 4 },
+	{ "across two pages, 4 in the first", START, .delta = PAGE - 4 },
+	{ "across two pages, 12 in the first", START, .delta = PAGE - 12, .key = true },
+	{ "across two pages, 91 in the first", START, .delta = PAGE - 91 },
+	{ "across two pages, the tail in the second", START, .delta = PAGE, .known = -1 },
+	{ "across two pages in its size", START, .delta = PAGE - 2, .field = -1 },
+	/* The tail is checked from the end of what the kernel knows. */
+	{ "ends where memory ends", FLUSH, .key = true },
+	{ "1 byte before unmapped memory", END, .delta = -1 },
+	{ "4 bytes before unmapped memory", END, .delta = -4 },
+	{ "8 bytes before unmapped memory", END, .delta = -8 },
+	{ "23 bytes before unmapped memory", END, .delta = -23 },
+	{ "91 bytes before unmapped memory", END, .delta = -91 },
+	{ "its first version before unmapped memory", END, .first = -1 },
+	{ "what is known before unmapped memory", END, .known = -1 },
+	{ "that and 4 before unmapped memory", END, .delta = -4, .known = -1 },
+	{ "that and 8 before unmapped memory", END, .delta = -8, .known = -1 },
+	{ "that and 16 before unmapped memory", END, .delta = -16, .known = -1, .key = true },
+	{ "half of its size before unmapped memory", END, .delta = -2, .field = -1 },
+	{ "its size the last word before unmapped memory", END, .delta = -4, .field = -1, .key = true },
+	/* The head faults, but the tail is looked at before it. */
+	{ "its first byte unmapped", START, .delta = -1 },
+	{ "its first 8 bytes unmapped", START, .delta = -8, .key = true },
+	{ "its first 24 bytes unmapped", START, .delta = -24 },
+	{ "its size the first word of memory", START, .field = -1 },
+	{ "half of its size unmapped", START, .delta = -2, .field = -1 },
+	{ "unmapped up to its size", START, .delta = -4, .field = -1 },
+	{ "its first version unmapped", START, .first = -1 },
+	{ "what is known unmapped", START, .known = -1, .key = true },
+	{ "that and 4 bytes unmapped", START, .delta = -4, .known = -1 },
+	{ "that and 8 bytes unmapped", START, .delta = -8, .known = -1 },
+	{ "that and 16 bytes unmapped", START, .delta = -16, .known = -1 },
+	/* A range that leaves the user's addresses fails before it is looked at. */
+	{ "8 bytes below the top", TOP, .delta = -8 },
+	{ "what is known below the top", TOP, .known = -1 },
+	{ "that and 8 bytes below the top", TOP, .delta = -8, .known = -1 },
+	{ "NULL", ABSOLUTE, .delta = 0, .key = true },
+	{ "near NULL", ABSOLUTE, .delta = 8 },
+	{ "unmapped", END, .delta = 0, .key = true },
+	{ "address -1", ABSOLUTE, .delta = -1 },
+	{ "address -8", ABSOLUTE, .delta = -8 },
+	{ "address -4096", ABSOLUTE, .delta = -4096 },
+#ifdef __x86_64__
+	{ "a kernel address", ABSOLUTE, .delta = 0xffff888000001000, .key = true },
+	{ "the kernel's text", ABSOLUTE, .delta = 0xffffffff81000000 },
+	{ "a non-canonical address", ABSOLUTE, .delta = 0x8000000000000000 },
+	{ "the first non-canonical address", ABSOLUTE, .delta = 0x0000800000000000 },
+#endif
 };
 
-static const struct place places[] = {
-	{ "at a page's start", START, 0 },
-	{ "misaligned by 1", START, 1 },
-	{ "misaligned by 2", START, 2 },
-	{ "misaligned by 4", START, 4 },
-	{ "across two pages, 4 in the first", START, PAGE - 4 },
-	{ "across two pages, 12 in the first", START, PAGE - 12 },
-	{ "across two pages, 24 in the first", START, PAGE - 24 },
-	{ "across two pages, 64 in the first", START, PAGE - 64 },
-	{ "across two pages, 91 in the first", START, PAGE - 91 },
-	/* The tail is checked from the end of what the kernel knows. */
-	{ "ends where memory ends", FLUSH, 0 },
-	{ "1 byte before unmapped memory", END, -1 },
-	{ "4 bytes before unmapped memory", END, -4 },
-	{ "8 bytes before unmapped memory", END, -8 },
-	{ "23 bytes before unmapped memory", END, -23 },
-	{ "24 bytes before unmapped memory", END, -24 },
-	{ "28 bytes before unmapped memory", END, -28 },
-	{ "32 bytes before unmapped memory", END, -32 },
-	{ "40 bytes before unmapped memory", END, -40 },
-	{ "64 bytes before unmapped memory", END, -64 },
-	{ "80 bytes before unmapped memory", END, -80 },
-	{ "88 bytes before unmapped memory", END, -88 },
-	{ "91 bytes before unmapped memory", END, -91 },
-	{ "96 bytes before unmapped memory", END, -96 },
-	{ "104 bytes before unmapped memory", END, -104 },
-	/* The head faults, but the tail is looked at before it. */
-	{ "its first byte unmapped", START, -1 },
-	{ "its first 8 bytes unmapped", START, -8 },
-	{ "its first 24 bytes unmapped", START, -24 },
-	{ "its first 28 bytes unmapped", START, -28 },
-	{ "its first 32 bytes unmapped", START, -32 },
-	{ "its first 88 bytes unmapped", START, -88 },
-	{ "its first 96 bytes unmapped", START, -96 },
-	{ "its first 104 bytes unmapped", START, -104 },
-	/* A range that leaves the user's addresses fails before it is looked at. */
-	{ "8 bytes below the top", TOP, -8 },
-	{ "32 bytes below the top", TOP, -32 },
-	{ "40 bytes below the top", TOP, -40 },
-	{ "96 bytes below the top", TOP, -96 },
-	{ "104 bytes below the top", TOP, -104 },
-	{ "NULL", ABSOLUTE, 0 },
-	{ "near NULL", ABSOLUTE, 8 },
-	{ "unmapped", END, 0 },
-	{ "address -1", ABSOLUTE, -1 },
-	{ "address -8", ABSOLUTE, -8 },
-	{ "address -4096", ABSOLUTE, -4096 },
+/* A size is delta + first * call::first, and so on. */
+static const struct extent {
+	long delta;
+	int first, known;
+	bool key;
+} extents[] = {
+	{ .delta = 0, .key = true },
+	{ .delta = 1 },
+	{ .delta = 3 },
+	{ .delta = 4 },
+	{ .delta = 7 },
+	{ .delta = 8 },
+	{ .first = 1, .delta = -8, .key = true },
+	{ .first = 1, .delta = -4 },
+	{ .first = 1, .delta = -1 },
+	{ .first = 1, .key = true },
+	{ .first = 1, .delta = 1 },
+	{ .first = 1, .delta = 4 },
+	{ .first = 1, .delta = 8 },
+	{ .first = 1, .delta = 16 },
+	{ .known = 1, .delta = -8 },
+	{ .known = 1, .delta = -1 },
+	{ .known = 1, .key = true },
+	{ .known = 1, .delta = 1 },
+	{ .known = 1, .delta = 3 },
+	{ .known = 1, .delta = 4 },
+	{ .known = 1, .delta = 7 },
+	{ .known = 1, .delta = 8, .key = true },
+	{ .known = 1, .delta = 9 },
+	{ .known = 1, .delta = 16 },
+	{ .known = 1, .delta = 40 },
+	{ .delta = PAGE / 2 },
+	{ .delta = PAGE - 8 },
+	{ .delta = PAGE - 1 },
+	{ .delta = PAGE, .key = true },
+	{ .delta = PAGE + 1 },
+	{ .delta = PAGE + 8, .key = true },
+	{ .delta = 2 * PAGE },
+	{ .delta = INT_MAX },
+	{ .delta = INT_MIN },
+	{ .delta = UINT_MAX, .key = true },
 #ifdef __x86_64__
-	{ "a kernel address", ABSOLUTE, 0xffff888000001000 },
-	{ "the kernel's text", ABSOLUTE, 0xffffffff81000000 },
-	{ "a non-canonical address", ABSOLUTE, 0x8000000000000000 },
-	{ "the first non-canonical address", ABSOLUTE, 0x0000800000000000 },
+	{ .delta = HIGH },
+	{ .delta = HIGH, .first = 1, .key = true },
+	{ .delta = -PAGE },
+	{ .delta = -8 },
+	{ .delta = -1 },
 #endif
 };
 
@@ -105,230 +164,236 @@ static const char *const tails[] = {
 	"non-zero bytes",
 };
 
-/* A system call with a struct. */
-struct call {
-	/* As seccomp_data has it. */
-	unsigned int nr;
-	/* It takes the lower halves of its arguments only. */
-	bool narrow;
-	/* The size of the struct as this kernel knows it. */
-	size_t known;
-	/*
-	 * Makes the call, with a fifth and a sixth argument for filters to look
-	 * at. Must return the same result in the same situation: no numbers of
-	 * new files or processes.
-	 */
-	long (*make)(void *ptr, size_t size, long fifth, long sixth);
-	const size_t *sizes;
-	unsigned int nr_sizes;
-	/* What is in the struct up to @known, one after the other. */
-	const void *heads;
-	unsigned int nr_heads;
-};
-
 struct situation {
 	const struct call *call;
+	const struct context *context;
 	const struct place *place;
+	/* As the caller says. */
 	size_t size;
-	const char *head;
-	unsigned int tail;
+	/* The index of one of the heads of the call, or their number: no byte is like another. */
+	size_t head;
+	size_t tail;
 	/* The memory is not mapped until it is touched. */
 	bool absent;
+	/* The bytes that the caller means; 0 if that is more than there can be. */
+	size_t length;
 	char *ptr;
+	long args[NR_ARGS];
 };
-
-static inline size_t nr_situations(const struct call *call)
-{
-	return ARRAY_SIZE(places) * call->nr_sizes * call->nr_heads * ARRAY_SIZE(tails) * 2;
-}
-
-static inline struct situation situation(const struct call *call, size_t i)
-{
-	struct situation s = { .call = call };
-
-	s.absent = i % 2;
-	i /= 2;
-	s.tail = i % ARRAY_SIZE(tails);
-	i /= ARRAY_SIZE(tails);
-	s.head = (const char *)call->heads + i % call->nr_heads * call->known;
-	i /= call->nr_heads;
-	s.size = call->sizes[i % call->nr_sizes];
-	i /= call->nr_sizes;
-	s.place = &places[i];
-
-	switch (s.place->base) {
-	case START:
-		s.ptr = arena + s.place->delta;
-		break;
-	case END:
-		s.ptr = arena + ARENA + s.place->delta;
-		break;
-	case TOP:
-		s.ptr = top + PAGE + s.place->delta;
-		break;
-	case ABSOLUTE:
-		s.ptr = (char *)s.place->delta;
-		break;
-	case FLUSH:
-		s.ptr = arena + ARENA - s.size;
-		break;
-	}
-	if (call->narrow) {
-		s.ptr = (char *)((uintptr_t)s.ptr & 0xffffffff);
-		s.size &= 0xffffffff;
-	}
-	return s;
-}
 
 static inline void situation_print(const struct situation *s)
 {
-	size_t head = (s->head - (const char *)s->call->heads) / s->call->known;
-
-	printf("# in the situation: %s (%p), size %zu (%#zx), content %zu, past it %s, memory %s\n",
-	       s->place->name, (void *)s->ptr, s->size, s->size, head, tails[s->tail],
-	       s->absent ? "absent" : "present");
+	printf("# %s, context %zu, %s (%p), size %zu (%#zx), content %zu, past it %s%s\n",
+	       s->call->name, (size_t)(s->context - s->call->contexts), s->place->name,
+	       (void *)s->ptr, s->size, s->size, s->head, tails[s->tail],
+	       s->absent ? ", memory absent" : "");
 }
 
-/* Whether it adds nothing to what the others test. */
-static inline bool situation_is_void(const struct situation *s)
+/* Fills in what follows from the rest. */
+static inline void situation_complete(struct situation *s)
 {
-	if (s->place->base == TOP && !top)
-		return true;
-	if (s->place->base == FLUSH && s->size > ARENA)
-		return true;
-	/* What is behind the head concerns all heads alike. */
-	if ((s->tail || s->absent) && s->head != s->call->heads)
-		return true;
-	return s->tail && (s->size <= s->call->known || s->size > PAGE);
-}
+	const struct call *call = s->call;
+	const struct place *place = s->place;
+	long address = place->delta;
+	size_t claimed = s->size;
 
-/* The byte at @offset of the struct. */
-static inline unsigned char situation_byte(const struct situation *s, size_t offset)
-{
-	size_t known = s->call->known;
+	if (call->size == INSIDE && !claimed)
+		claimed = call->zero;
+	s->length = claimed <= PAGE ? claimed : 0;
 
-	if (offset < known)
-		return s->head[offset];
-	switch (s->tail) {
-	case 1:
-		return offset == known ? 0x80 : 0;
-	case 2:
-		return offset == known + 9 ? 1 : 0;
-	case 3:
-		return offset == s->size - 1 ? 1 : 0;
-	case 4:
-		return 0xff;
-	default:
-		return 0;
+	address += place->first * (long)call->first + place->known * (long)call->known +
+		   place->field * (long)call->field;
+	switch (place->base) {
+	case START:
+		s->ptr = arena + address;
+		break;
+	case END:
+		s->ptr = arena + ARENA + address;
+		break;
+	case TOP:
+		s->ptr = top + PAGE + address;
+		break;
+	case ABSOLUTE:
+		s->ptr = (char *)address;
+		break;
+	case FLUSH:
+		s->ptr = arena + ARENA - claimed;
+		break;
 	}
+	if (abi == I386)
+		s->ptr = (char *)((uintptr_t)s->ptr & 0xffffffff);
+
+	memcpy(s->args, s->context->args, sizeof(s->args));
+	s->args[call->pointer] = (long)s->ptr;
+	if (call->size != INSIDE)
+		s->args[call->size] = s->size;
 }
 
-/* Where @address, as a part of the struct, can be written; NULL if it cannot. */
-static inline char *in_arena(const struct situation *s, char *address)
+/* The sizes for @call, each of them once. */
+static inline size_t make_sizes(const struct call *call, size_t *sizes, bool *key)
 {
-	char *start = s->place->base == TOP ? top : arena;
-	size_t offset = address - start;
+	size_t i, j, nr = 0;
 
-	return offset < (s->place->base == TOP ? PAGE : ARENA) ? arena + offset : NULL;
+	for (i = 0; i < ARRAY_SIZE(extents); i++) {
+		const struct extent *extent = &extents[i];
+
+		sizes[nr] = extent->delta + extent->first * call->first +
+			    extent->known * call->known;
+		if (call->size == INSIDE || abi == I386)
+			sizes[nr] &= 0xffffffff;
+		for (j = 0; sizes[j] != sizes[nr]; j++)
+			;
+		key[j] = extent->key || (j < nr && key[j]);
+		nr += j == nr;
+	}
+	return nr;
+}
+
+/*
+ * Calls @fn for every situation of @call, with consecutive numbers.
+ *
+ * Not everything is combined with everything: places, sizes, tails and absent
+ * memory are, in the first context and with one of the heads. Other contexts and
+ * heads are to show which check comes first, and which bytes the call had: for that
+ * some places and sizes do, and no more than one tail that is not zero.
+ */
+static inline size_t visit_situations(const struct call *call, bool seen,
+				      void (*fn)(struct situation *s, size_t i, void *arg),
+				      void *arg)
+{
+	/* A filter sees the same in every context. */
+	size_t nr_contexts = seen ? 1 : call->nr_contexts, nr_heads = call->nr_heads + 1;
+	size_t main_head = seen ? call->nr_heads : 0;
+	size_t sizes[ARRAY_SIZE(extents)], nr_sizes, n, i = 0;
+	bool key[ARRAY_SIZE(extents)];
+
+	nr_sizes = make_sizes(call, sizes, key);
+	for (n = 0; n < nr_contexts * nr_heads * ARRAY_SIZE(places) * nr_sizes; n++) {
+		size_t size = n % nr_sizes;
+		size_t place = n / nr_sizes % ARRAY_SIZE(places);
+		size_t head = n / nr_sizes / ARRAY_SIZE(places) % nr_heads;
+		size_t context = n / nr_sizes / ARRAY_SIZE(places) / nr_heads;
+		struct situation s = {
+			.call = call,
+			.context = &call->contexts[context],
+			.place = &places[place],
+			.size = sizes[size],
+			.head = head,
+		};
+		bool is_main = head == main_head && !s.context->slow;
+		bool has_tail = s.size > call->known && s.size <= PAGE;
+
+		if (s.place->base == TOP && !top)
+			continue;
+		if (s.place->base == FLUSH && s.size > ARENA)
+			continue;
+		if (!s.place->key && (!is_main || (brief && context)))
+			continue;
+		if (!key[size] && (context || !is_main || brief))
+			continue;
+		if (brief && !is_main && place)
+			continue;
+		for (s.tail = 0; s.tail < ARRAY_SIZE(tails); s.tail++) {
+			if (s.tail > 1 && (context || brief))
+				continue;
+			if (s.tail && (!has_tail || !is_main))
+				continue;
+			for (s.absent = false; ; s.absent = true) {
+				situation_complete(&s);
+				fn(&s, i++, arg);
+				if (s.absent || context || !is_main)
+					break;
+			}
+		}
+	}
+	return i;
+}
+
+static inline void situation_skip(struct situation *s, size_t i, void *arg)
+{
+	(void)s;
+	(void)i;
+	(void)arg;
+}
+
+/* The bytes that the caller means, and zeros. */
+static char image[PAGE];
+
+static inline void situation_image(const struct situation *s)
+{
+	size_t known = s->call->known, length = s->length, i;
+	__u32 word = s->size;
+
+	memset(image, 0, sizeof(image));
+	for (i = 0; s->head == s->call->nr_heads && i < known; i++)
+		image[i] = 1 + i % 251;
+	if (s->head < s->call->nr_heads)
+		memcpy(image, (const char *)s->call->heads + s->head * known, known);
+	if (length > known) {
+		switch (s->tail) {
+		case 1:
+			image[known] = 0x80;
+			break;
+		case 2:
+			if (length > known + 9)
+				image[known + 9] = 1;
+			break;
+		case 3:
+			image[length - 1] = 1;
+			break;
+		case 4:
+			memset(image + known, 0xff, length - known);
+			break;
+		}
+	}
+	if (s->call->size == INSIDE)
+		memcpy(image + s->call->field, &word, sizeof(word));
+	memset(image + length, 0, sizeof(image) - length);
+}
+
+/* Whether memory is at all of the bytes of the struct from @offset. */
+static inline bool is_mapped(const struct situation *s, size_t offset, size_t length)
+{
+	bool at_top = s->place->base == TOP;
+	size_t start = s->ptr + offset - (at_top ? top : arena);
+	size_t limit = at_top ? PAGE : ARENA;
+
+	return !length || (start < limit && length <= limit - start);
+}
+
+/* Writes what there is memory for. */
+static inline void write_mapped(const struct situation *s, size_t offset, const void *bytes,
+				size_t length)
+{
+	size_t i;
+
+	if (is_mapped(s, offset, length)) {
+		char *start = s->place->base == TOP ? top : arena;
+
+		memcpy(arena + (s->ptr + offset - start), bytes, length);
+		return;
+	}
+	for (i = 0; i < length; i++) {
+		if (is_mapped(s, offset + i, 1))
+			write_mapped(s, offset + i, (const char *)bytes + i, 1);
+	}
 }
 
 static inline void situation_enter(const struct situation *s)
 {
-	size_t offset;
+	__u32 word = s->size;
 
+	situation_image(s);
 	memset(arena, GARBAGE, ARENA);
-	/* What is larger than a page is not looked at. */
-	for (offset = 0; offset < s->size && s->size <= PAGE; offset++) {
-		char *byte = in_arena(s, s->ptr + offset);
-
-		if (byte)
-			*byte = situation_byte(s, offset);
-	}
+	write_mapped(s, 0, image, s->length);
+	if (s->call->size == INSIDE)
+		write_mapped(s, s->call->field, &word, sizeof(word));
 	if (s->absent) {
 		/* What was written stays in the file. */
 		madvise(arena, ARENA, MADV_DONTNEED);
 		if (top)
 			madvise(top, PAGE, MADV_DONTNEED);
 	}
-}
-
-/* ---- What the call returns. ---- */
-
-#define VOID_RESULT	4096
-
-static inline void run_all(const struct call *call, long *results)
-{
-	size_t i;
-
-	for (i = 0; i < nr_situations(call); i++) {
-		struct situation s = situation(call, i);
-
-		results[i] = VOID_RESULT;
-		if (situation_is_void(&s))
-			continue;
-		situation_enter(&s);
-		results[i] = call->make(s.ptr, s.size, 0, 0);
-	}
-}
-
-/* ---- What a filter sees. ---- */
-
-struct seen {
-	__u32 size, tail, error, digest;
-};
-
-static inline struct seen situation_expected(const struct situation *s)
-{
-	struct seen seen = { .size = s->size > 0xffffffff ? 0xffffffff : s->size };
-	size_t offset, end;
-	__u32 word;
-
-	if (s->size > SECCOMP_EA_MAX)
-		seen.error = E2BIG;
-	for (offset = 0; !seen.error && offset < s->size; offset++) {
-		if (!in_arena(s, s->ptr + offset))
-			seen.error = EFAULT;
-		else if (situation_byte(s, offset))
-			seen.tail = offset + 1;
-	}
-	if (seen.error)
-		seen.tail = 0;
-
-	end = seen.tail;
-	for (offset = 0; offset < SECCOMP_EA_MAX; offset += 4) {
-		if (!in_digest(SECCOMP_EA_BASE + offset))
-			continue;
-		word = offset + 0 < end ? situation_byte(s, offset + 0) : 0;
-		word |= offset + 1 < end ? situation_byte(s, offset + 1) << 8 : 0;
-		word |= offset + 2 < end ? situation_byte(s, offset + 2) << 16 : 0;
-		word |= offset + 3 < end ? (__u32)situation_byte(s, offset + 3) << 24 : 0;
-		seen.digest = digest(seen.digest, word);
-	}
-	return seen;
-}
-
-static inline long situation_call(void *situation, long fifth, long sixth)
-{
-	struct situation *s = situation;
-
-	return s->call->make(s->ptr, s->size, fifth, sixth);
-}
-
-static inline struct seen situation_seen(struct situation *s)
-{
-	struct seen seen;
-
-	seen.size = read_word(situation_call, s, SECCOMP_EA_SIZE);
-	seen.tail = read_word(situation_call, s, SECCOMP_EA_TAIL);
-	seen.error = read_word(situation_call, s, SECCOMP_EA_ERROR);
-	seen.digest = read_word(situation_call, s, READ_DIGEST);
-	return seen;
-}
-
-static inline void seen_print(const char *what, const struct seen *seen)
-{
-	printf("# %s size %u, tail %u, error %u, digest %#x\n", what,
-	       seen->size, seen->tail, seen->error, seen->digest);
 }
 
 /* ---- The arena. ---- */
@@ -379,230 +444,294 @@ static inline bool make_arena(char *address)
 	return arena != MAP_FAILED;
 }
 
-/* ---- The tests. ---- */
+/* ---- Filters of calls. ---- */
+
+/*
+ * Writes instructions that allow all calls but @call, after which A is loaded from
+ * @offset. All but those of the table if @call is NULL; with @others, all but those
+ * of the table and @call. Returns their number.
+ *
+ * Numbers are compared with those of their ABI only. Some of i386 are other calls of
+ * x86-64, at which no filter may load from a struct.
+ */
+static inline size_t select_calls(struct sock_filter *insns, const struct call *call, bool others,
+				  unsigned int offset)
+{
+	static const unsigned int archs[] = { AUDIT_ARCH_X86_64, AUDIT_ARCH_I386 };
+	size_t i, j, end, nr = 0;
+
+	for (i = 0; i < ARRAY_SIZE(archs); i++) {
+		size_t arch = nr + 1, first = nr + 3;
+
+		insns[nr++] = (struct sock_filter)LD_ARCH;
+		insns[nr++] = (struct sock_filter)JEQ(archs[i], 0, 0);
+		insns[nr++] = (struct sock_filter)LD_NR;
+		for (j = 0; j < NR_CALLS; j++) {
+			if ((!call || (call == &calls[j]) != others) && call_exists(&calls[j]))
+				insns[nr++] = (struct sock_filter)JEQ(calls[j].nr[i], 0, 0);
+		}
+		end = nr;
+		insns[nr++] = (struct sock_filter)ALLOW;
+		for (j = first; j < end; j++)
+			insns[j].jt = end - j;
+		insns[nr++] = (struct sock_filter)LD(offset);
+		if (i == 0) {
+			/* Over the same for the other ABI. */
+			insns[nr] = (struct sock_filter)JA(nr - arch + 1);
+			nr++;
+			end = nr;
+		}
+		insns[arch].jf = end - arch - 1;
+	}
+	return nr;
+}
+
+/* ---- What calls do. ---- */
+
+struct result {
+	long ret;
+	/* A digest of all that was written. */
+	__u64 written;
+};
+
+/* What is to be the same everywhere. */
+struct task {
+	const char *name;
+	void (*run)(const struct task *task, struct result *results);
+	void (*print)(const struct task *task, size_t i);
+	const struct call *call;
+	size_t nr_results;
+	/* The outcome; -1 if it did not run. */
+	long differences;
+};
 
 /* Environments in which every result is that of a kernel that knows no module. */
 static const struct environment {
 	const char *name;
 	bool module;
-	struct sock_fprog filters[2];
+	/* An offset that filters load from, of the calls that are selected so. */
+	struct selection {
+		enum { NONE, ALL, THIS, OTHERS } calls;
+		unsigned int offset;
+	} filters[2];
 } environments[] = {
 	{ "without the module", false, { } },
-	{ "without the module, ordinary filter", false, { PROG(LD_NR, JEQ(435, 0, 0), ALLOW) } },
+	{ "without the module, ordinary filter", false, { { ALL, 0 } } },
 	{ "with the module, no filter", true, { } },
-	{ "ordinary filter", true, { PROG(LD_NR, JEQ(435, 0, 0), ALLOW) } },
-	{ "extended filter", true, {
-		PROG(LD_NR, JEQ(435, 1, 0), JEQ(437, 0, 1), LD(SECCOMP_EA_BASE), ALLOW) } },
-	{ "two extended filters", true, {
-		PROG(LD_NR, JEQ(435, 1, 0), JEQ(437, 0, 1), LD(SECCOMP_EA_TAIL), ALLOW),
-		PROG(LD_NR, JEQ(435, 1, 0), JEQ(437, 0, 1), LD(SECCOMP_EA_ERROR), ALLOW) } },
-	{ "extended filter of clone3", true, {
-		PROG(LD_NR, JEQ(435, 0, 1), LD(SECCOMP_EA_BASE), ALLOW) } },
-	{ "extended filter of openat2", true, {
-		PROG(LD_NR, JEQ(437, 0, 1), LD(SECCOMP_EA_BASE), ALLOW) } },
+	{ "ordinary filter", true, { { ALL, 0 } } },
+	{ "filter that sees structs", true, { { ALL, SECCOMP_EA_BASE } } },
+	{ "two of them", true, { { ALL, SECCOMP_EA_TAIL }, { ALL, SECCOMP_EA_ERROR } } },
+	{ "filter of this call", true, { { THIS, SECCOMP_EA_SIZE } } },
+	{ "filter of the other calls", true, { { OTHERS, SECCOMP_EA_SIZE } } },
 };
 
-/* Puts this process into an environment. */
-static inline long environment_enter(const struct environment *environment)
+/* Installs the filters of an environment. */
+static inline long environment_enter(const struct environment *environment, const struct call *call)
 {
+	struct sock_filter insns[2 * (NR_CALLS + 6) + 1];
+	struct sock_fprog prog = { .filter = insns };
+	long ret = 0;
 	size_t i;
-	long ret;
 
-	ret = environment->module ? ea_load() : ea_unload();
 	for (i = 0; !ret && i < ARRAY_SIZE(environment->filters); i++) {
-		if (environment->filters[i].len)
-			ret = install_seccomp(0, &environment->filters[i]);
+		const struct selection *filter = &environment->filters[i];
+
+		if (filter->calls == NONE)
+			continue;
+		prog.len = select_calls(insns, filter->calls == ALL ? NULL : call,
+					filter->calls == OTHERS, filter->offset);
+		insns[prog.len++] = (struct sock_filter)ALLOW;
+		ret = install_seccomp(0, &prog);
 	}
 	return ret;
 }
 
-/*
- * Runs @run in every environment, each time in a child. Its results, in the
- * shared @results, are those of the first environment or reported by @print.
- * Returns the number of differences; -1 if the tests did not run.
- */
-static inline long compare_environments(void (*run)(void *arg, long *results),
-					void (*print)(void *arg, size_t i), void *arg,
-					size_t nr_results)
+/* Runs @task in @environment, in a child, as filters stay. */
+static inline bool task_run(const struct task *task, const struct environment *environment,
+			    struct result *results)
 {
-	size_t bytes = nr_results * sizeof(long), i, e;
-	long differences = 0, *first, *results;
+	int status;
+	pid_t pid;
 
-	results = mmap(NULL, 2 * bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (results == MAP_FAILED)
-		return -1;
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		long ret = environment_enter(environment, task->call);
+
+		if (ret) {
+			printf("# no filter: error %ld\n", -ret);
+			fflush(NULL);
+			_exit(1);
+		}
+		task->run(task, results);
+		_exit(0);
+	}
+	return pid > 0 && waitpid(pid, &status, __WALL) == pid && !status;
+}
+
+static inline void task_compare(struct task *task, const struct environment *environment,
+				const struct result *results, const struct result *first)
+{
+	size_t i;
+
+	for (i = 0; i < task->nr_results; i++) {
+		if (results[i].ret == first[i].ret && results[i].written == first[i].written)
+			continue;
+		/* The first ones tell enough. */
+		if (++task->differences > 10)
+			continue;
+		printf("# %s: %ld, not %ld%s\n", environment->name, results[i].ret, first[i].ret,
+		       results[i].written != first[i].written ? ", written differs" : "");
+		task->print(task, i);
+	}
+}
+
+/* Compares the results of all @tasks in all environments with those in the first. */
+static inline void compare_environments(struct task *tasks, size_t nr_tasks)
+{
+	const struct environment *environment;
+	struct result *results, *first, *result;
+	size_t nr_results = 0, i, e;
+
+	for (i = 0; i < nr_tasks; i++)
+		nr_results += tasks[i].nr_results;
+	results = mmap(NULL, 2 * nr_results * sizeof(*results), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	first = results + nr_results;
+	for (i = 0; i < nr_tasks; i++)
+		tasks[i].differences = results == MAP_FAILED ? -1 : 0;
 
-	for (e = 0; e < ARRAY_SIZE(environments); e++) {
-		int status;
-		pid_t pid;
+	for (e = 0; results != MAP_FAILED && e < ARRAY_SIZE(environments); e++) {
+		size_t offset = 0;
 
+		environment = &environments[e];
+		if (environment->module ? ea_load() : ea_unload()) {
+			printf("# %s: there is none\n", environment->name);
+			tasks[0].differences = -1;
+			break;
+		}
+		for (i = 0; i < nr_tasks; offset += tasks[i++].nr_results) {
+			result = (e ? results : first) + offset;
+			if (tasks[i].differences < 0)
+				continue;
+			if (!task_run(&tasks[i], environment, result)) {
+				printf("# %s: %s did not run\n", environment->name, tasks[i].name);
+				tasks[i].differences = -1;
+			} else if (e) {
+				task_compare(&tasks[i], environment, result, first + offset);
+			}
+		}
+	}
+	ea_load();
+	if (results != MAP_FAILED)
+		munmap(results, 2 * nr_results * sizeof(*results));
+}
+
+static inline void digest_bytes(__u64 *digest, const void *bytes, size_t length)
+{
+	const __u64 *words = bytes;
+	size_t i;
+
+	for (i = 0; i < length / sizeof(*words); i++)
+		*digest = *digest * 31 + words[i];
+}
+
+/* Becomes a user without privileges, and root again. */
+static inline void become(bool nobody)
+{
+	if ((geteuid() != 0) != nobody && seteuid(nobody ? 65534 : 0))
+		abort();
+}
+
+static inline void situation_run(struct situation *s, size_t i, void *arg)
+{
+	struct result *result = (struct result *)arg + i;
+
+	become(s->context->nobody);
+	situation_enter(s);
+	memset(out, GARBAGE, sizeof(out));
+	result->ret = make_call(s->call, s->args);
+	result->written = result->ret >= 0 && s->call->effect ? s->call->effect() : 0;
+	digest_bytes(&result->written, arena, ARENA);
+	digest_bytes(&result->written, out, sizeof(out));
+}
+
+static inline void situations_run(const struct task *task, struct result *results)
+{
+	if (task->call->reset)
+		task->call->reset();
+	visit_situations(task->call, false, situation_run, results);
+}
+
+static inline void situation_print_one(struct situation *s, size_t i, void *arg)
+{
+	if (i == *(size_t *)arg)
+		situation_print(s);
+}
+
+static inline void situations_print(const struct task *task, size_t i)
+{
+	visit_situations(task->call, false, situation_print_one, &i);
+}
+
+/*
+ * Compares what every call does in every situation. Returns the number of calls
+ * for which not every environment is the same.
+ */
+static inline int compare_results(void)
+{
+	struct task tasks[NR_CALLS];
+	size_t nr_tasks = 0, i;
+	int wrong = 0;
+
+	for (i = 0; i < NR_CALLS; i++) {
+		if (!call_exists(&calls[i])) {
+			printf("# %s: this kernel has none\n", calls[i].name);
+			continue;
+		}
+		tasks[nr_tasks++] = (struct task) {
+			.name = calls[i].name,
+			.run = situations_run,
+			.print = situations_print,
+			.call = &calls[i],
+			.nr_results = visit_situations(&calls[i], false, situation_skip, NULL),
+		};
+	}
+	compare_environments(tasks, nr_tasks);
+	for (i = 0; i < nr_tasks; i++) {
+		printf("# %s: %zu situations in %zu environments, %ld differences\n", tasks[i].name,
+		       tasks[i].nr_results, ARRAY_SIZE(environments), tasks[i].differences);
+		wrong += tasks[i].differences != 0;
+	}
+	return wrong;
+}
+
+/* ---- The tests of one call. ---- */
+
+/*
+ * Runs @test with every call of this kernel, each in a child, as filters stay.
+ * Returns the number of those for which it does not return 0.
+ */
+static inline int test_each_call(int (*test)(const struct call *call))
+{
+	int wrong = 0, status;
+	pid_t pid;
+	size_t i;
+
+	for (i = 0; i < NR_CALLS; i++) {
+		if (!call_exists(&calls[i]))
+			continue;
 		fflush(NULL);
 		pid = fork();
 		if (pid == 0) {
-			long ret = environment_enter(&environments[e]);
-
-			if (ret) {
-				printf("# %s: error %ld\n", environments[e].name, -ret);
-				fflush(NULL);
-				_exit(1);
-			}
-			run(arg, results);
-			_exit(0);
+			status = test(&calls[i]);
+			fflush(NULL);
+			_exit(status != 0);
 		}
 		if (pid < 0 || waitpid(pid, &status, __WALL) != pid || status) {
-			printf("# %s: did not run\n", environments[e].name);
-			differences = -1;
-			break;
+			printf("# %s: failed, status %#x\n", calls[i].name, status);
+			wrong++;
 		}
-		if (e == 0)
-			memcpy(first, results, bytes);
-		for (i = 0; i < nr_results; i++) {
-			if (results[i] == first[i])
-				continue;
-			/* The first ones tell enough. */
-			if (++differences > 20)
-				continue;
-			printf("# %s: %ld, not %ld\n", environments[e].name, results[i], first[i]);
-			print(arg, i);
-		}
-	}
-	if (ea_load())
-		differences = -1;
-	munmap(results, 2 * bytes);
-	return differences;
-}
-
-static inline void situations_run(void *call, long *results)
-{
-	run_all(call, results);
-}
-
-static inline void situations_print(void *call, size_t i)
-{
-	struct situation s = situation(call, i);
-
-	situation_print(&s);
-}
-
-/* The number of situations in which not every environment has the same result. */
-static inline long compare_results(const struct call *call)
-{
-	return compare_environments(situations_run, situations_print, (void *)call,
-				    nr_situations(call));
-}
-
-/*
- * The number of situations in which a filter sees something else than what the
- * contract says; -1 if the tests did not run. Leaves a filter behind.
- */
-static inline long compare_seen(const struct call *call)
-{
-	long differences = 0;
-	size_t i;
-
-	if (ea_load() || install_reader(call->nr))
-		return -1;
-	for (i = 0; i < nr_situations(call); i++) {
-		struct situation s = situation(call, i);
-		struct seen expected, seen;
-
-		if (situation_is_void(&s))
-			continue;
-		situation_enter(&s);
-		expected = situation_expected(&s);
-		seen = situation_seen(&s);
-		if (!memcmp(&seen, &expected, sizeof(seen)))
-			continue;
-		if (++differences > 20)
-			continue;
-		seen_print("seen:    ", &seen);
-		seen_print("expected:", &expected);
-		situation_print(&s);
-	}
-	return differences;
-}
-
-/* ---- What a filter decides. ---- */
-
-#define WORD_DENIED	3000
-#define WORD_VALUE	0xc0ffee42
-#define MAX_WORDS	32
-
-/* The decision on @word is asked for by the fifth argument. */
-#define DECISION(word, deny_equal)	(2 * (word) + 1 + (deny_equal))
-
-/* One filter for all decisions, each of which compares one word of the struct. */
-static inline long install_decisions(const struct call *call, const unsigned int *offsets)
-{
-	struct sock_filter insns[3 + 12 * MAX_WORDS + 1], *insn = insns;
-	struct sock_fprog prog = { .filter = insns };
-	size_t word, words = call->known / sizeof(__u32);
-	int deny_equal;
-
-	*insn++ = (struct sock_filter)LD_NR;
-	*insn++ = (struct sock_filter)JEQ(call->nr, 1, 0);
-	*insn++ = (struct sock_filter)ALLOW;
-	for (word = 0; word < words; word++) {
-		for (deny_equal = 0; deny_equal < 2; deny_equal++) {
-			const struct sock_filter decision[] = {
-				LD_ARG(4),
-				JEQ(DECISION(word, deny_equal), 0, 4),
-				LD(offsets[word]),
-				JEQ(WORD_VALUE, deny_equal, !deny_equal),
-				ALLOW,
-				DENY(WORD_DENIED),
-			};
-
-			memcpy(insn, decision, sizeof(decision));
-			insn += ARRAY_SIZE(decision);
-		}
-	}
-	*insn++ = (struct sock_filter)ALLOW;
-	prog.len = insn - insns;
-	return install_seccomp(0, &prog);
-}
-
-/*
- * Sets every word of the struct, one after the other, and has a filter compare
- * each word: only the one that was set may decide, for and against. @offsets are
- * the words' offsets as the filter spells them. Returns the number of wrong
- * decisions; -1 if the filter was refused. Leaves a filter behind.
- */
-static inline long compare_decisions(const struct call *call, const void *contents,
-				     const unsigned int *offsets)
-{
-	size_t words = call->known / sizeof(__u32), set, tested;
-	long allowed[MAX_WORDS], wrong = 0;
-	int pass, deny_equal;
-
-	for (pass = 0; pass < 2; pass++) {
-		for (set = 0; set < words; set++) {
-			memcpy(arena, contents, call->known);
-			((__u32 *)arena)[set] = WORD_VALUE;
-			if (pass == 0) {
-				allowed[set] = call->make(arena, call->known, 0, 0);
-				continue;
-			}
-			for (tested = 0; tested < words; tested++) {
-				for (deny_equal = 0; deny_equal < 2; deny_equal++) {
-					long ret = call->make(arena, call->known,
-							      DECISION(tested, deny_equal), 0);
-					long expected = allowed[set];
-
-					if ((set == tested) == deny_equal)
-						expected = -WORD_DENIED;
-					if (ret == expected)
-						continue;
-					printf("# %ld, not %ld: word %zu set, %s word %zu denied\n",
-					       ret, expected, set,
-					       deny_equal ? "equal" : "other", tested);
-					wrong++;
-				}
-			}
-		}
-		if (pass == 0 && install_decisions(call, offsets))
-			return -1;
 	}
 	return wrong;
 }
