@@ -18,16 +18,26 @@
 #include "common.h"
 #include "kselftest_harness.h"
 
+/* Most of a test's seconds are spent waiting for a turn on a busy machine. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	300
+
 /* No call here returns it of its own accord. */
 #define DENIED		EDOTDOT
 
 /*
- * The word that decides is the first one of either struct, the flags. The good
- * ones are EINVAL soon after the copy, before the call needs any memory.
+ * The word that decides is the first one of each struct: the flags, or the size
+ * and the policy. The good ones are EINVAL soon after the copy, before the call
+ * needs any memory.
  */
 #define GOOD_OPENAT2	(1ULL << 62)
 #define GOOD_CLONE3	CLONE_THREAD
-#define BAD		CLONE_NEWUSER
+#define BAD_FLAGS	CLONE_NEWUSER
+
+/* A realtime policy has no priority of zero. */
+#define SCHED_WORD(policy)	(SCHED_ATTR_SIZE_VER0 | (__u64)(policy) << 32)
+#define GOOD_SCHED	SCHED_WORD(SCHED_FIFO)
+#define BAD_SCHED	SCHED_WORD(SCHED_RR)
 
 #define CPU_ONLINE	"/sys/devices/system/cpu/cpu1/online"
 
@@ -35,21 +45,24 @@ static long call(int nr, const void *args)
 {
 	if (nr == __NR_openat2)
 		return sys_openat2(AT_FDCWD, "/", args, sizeof(struct open_how));
+	if (nr == __NR_sched_setattr)
+		return SYSCALL(nr, 0, args, 0);
 	return sys_clone3(args, sizeof(struct clone_args));
 }
 
-static long install_filter(void)
+static long install_filter(int nr, __u64 bad)
 {
-	/* Both structs have their flags first. */
 	const struct sock_fprog prog = PROG(
-		LD_NR, JEQ(__NR_openat2, 2, 0), JEQ(__NR_clone3, 1, 0), ALLOW,
-		LD(SECCOMP_EA_BASE), JEQ(BAD, 0, 1), DENY(DENIED), ALLOW);
+		LD_ARCH, JEQ(AUDIT_ARCH_X86_64, 1, 0), ALLOW, LD_NR, JEQ(nr, 1, 0), ALLOW,
+		LD(SECCOMP_EA_BASE), JEQ((__u32)bad, 0, 3),
+		LD(SECCOMP_EA_BASE + 4), JEQ(bad >> 32, 0, 1), DENY(DENIED), ALLOW);
 
 	return no_new_privs() ?: install_seccomp(0, &prog);
 }
 
 /* ---- Memory that userfaultfd withholds. ---- */
 
+/* The page after one that is there. */
 static struct uffd {
 	int fd;
 	char *page;
@@ -61,11 +74,14 @@ static bool uffd_open(void)
 	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
 
 	uffd.fd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	uffd.page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uffd.page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (uffd.fd < 0 || uffd.page == MAP_FAILED)
+		return false;
+	uffd.page += PAGE;
 	reg.range.start = (unsigned long)uffd.page;
 	reg.range.len = PAGE;
-	return uffd.fd >= 0 && uffd.page != MAP_FAILED && !ioctl(uffd.fd, UFFDIO_API, &api) &&
-	       !ioctl(uffd.fd, UFFDIO_REGISTER, &reg);
+	return !ioctl(uffd.fd, UFFDIO_API, &api) && !ioctl(uffd.fd, UFFDIO_REGISTER, &reg);
 }
 
 /* Waits until somebody sleeps for the page. */
@@ -78,20 +94,26 @@ static bool uffd_wait(void)
 	       msg.event == UFFD_EVENT_PAGEFAULT;
 }
 
-static void uffd_release(__u64 flags)
+/* The rest of a struct that begins with @word and of which @present bytes are there. */
+static void uffd_release(__u64 word, unsigned int present)
 {
-	static __u64 content[PAGE / sizeof(__u64)];
+	static char content[PAGE];
 	struct uffdio_copy copy = {
 		.dst = (unsigned long)uffd.page, .src = (unsigned long)content, .len = PAGE,
 	};
 
-	content[0] = flags;
+	memcpy(content, (char *)&word + present, sizeof(word) - present);
 	ioctl(uffd.fd, UFFDIO_COPY, &copy);
 }
 
 struct sleeper {
 	int nr;
+	/* What is denied, if it is filtered. */
 	bool filtered;
+	__u64 bad;
+	/* How much of the struct is there from the start, and with what. */
+	unsigned int present;
+	__u64 word;
 	volatile pid_t tid;
 	long ret;
 };
@@ -102,9 +124,10 @@ static void *sleeper(void *arg)
 
 	pin(1);
 	s->tid = gettid();
-	if (s->filtered && install_filter())
+	if (s->filtered && install_filter(s->nr, s->bad))
 		return NULL;
-	s->ret = call(s->nr, uffd.page);
+	memcpy(uffd.page - s->present, &s->word, s->present);
+	s->ret = call(s->nr, uffd.page - s->present);
 	if (s->ret == 0)
 		_exit(0);
 	return NULL;
@@ -138,22 +161,42 @@ static long now_ms(void)
 
 FIXTURE(withheld)
 {
+	struct sleeper s;
 };
 
 FIXTURE_VARIANT(withheld)
 {
 	int nr;
-	__u64 good;
+	__u64 good, bad;
+	unsigned int present;
 };
 
-FIXTURE_VARIANT_ADD(withheld, openat2) { .nr = __NR_openat2, .good = GOOD_OPENAT2 };
-FIXTURE_VARIANT_ADD(withheld, clone3) { .nr = __NR_clone3, .good = GOOD_CLONE3 };
+FIXTURE_VARIANT_ADD(withheld, openat2) {
+	.nr = __NR_openat2, .good = GOOD_OPENAT2, .bad = BAD_FLAGS,
+};
+
+FIXTURE_VARIANT_ADD(withheld, clone3) {
+	.nr = __NR_clone3, .good = GOOD_CLONE3, .bad = BAD_FLAGS,
+};
+
+FIXTURE_VARIANT_ADD(withheld, sched_setattr) {
+	.nr = __NR_sched_setattr, .good = GOOD_SCHED, .bad = BAD_SCHED,
+};
+
+/* The size is there, what it is the size of is not. */
+FIXTURE_VARIANT_ADD(withheld, sched_setattr_rest) {
+	.nr = __NR_sched_setattr, .good = GOOD_SCHED, .bad = BAD_SCHED,
+	.present = offsetof(struct sched_attr, sched_policy),
+};
 
 FIXTURE_SETUP(withheld)
 {
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		SKIP(return, "needs two CPUs");
 	pin(0);
+	self->s = (struct sleeper) {
+		.nr = variant->nr, .bad = variant->bad, .present = variant->present,
+	};
 }
 
 FIXTURE_TEARDOWN(withheld)
@@ -163,11 +206,11 @@ FIXTURE_TEARDOWN(withheld)
 
 /*
  * How long @act takes while a thread on CPU 1 waits for its struct, which then
- * has these @flags. It is let go after ten seconds at the latest, so that what
+ * begins with @word. It is let go after ten seconds at the latest, so that what
  * would hang is seen to be slow.
  */
 static long disturb(struct __test_metadata *_metadata, void *(*act)(void *),
-		    struct sleeper *s, __u64 flags)
+		    struct sleeper *s, __u64 word)
 {
 	struct timespec deadline;
 	pthread_t thread, actor;
@@ -175,6 +218,7 @@ static long disturb(struct __test_metadata *_metadata, void *(*act)(void *),
 
 	ASSERT_TRUE(uffd_open());
 	s->ret = 1;
+	s->word = word;
 	ASSERT_EQ(0, pthread_create(&thread, NULL, sleeper, s));
 	ASSERT_TRUE(uffd_wait());
 
@@ -183,44 +227,44 @@ static long disturb(struct __test_metadata *_metadata, void *(*act)(void *),
 	started = now_ms();
 	ASSERT_EQ(0, pthread_create(&actor, NULL, act, s));
 	if (pthread_timedjoin_np(actor, NULL, &deadline)) {
-		uffd_release(flags);
+		uffd_release(word, s->present);
 		pthread_join(actor, NULL);
 	} else {
-		uffd_release(flags);
+		uffd_release(word, s->present);
 	}
 	took = now_ms() - started;
 	ASSERT_EQ(0, pthread_join(thread, NULL));
 	close(uffd.fd);
-	munmap(uffd.page, PAGE);
+	munmap(uffd.page - PAGE, 2 * PAGE);
 	return took;
 }
 
 /* The kernel runs filters with migration disabled, but may not sleep so. */
 TEST_F(withheld, sched_setaffinity)
 {
-	struct sleeper s = { .nr = variant->nr };
+	struct sleeper *s = &self->s;
 	long unfiltered, filtered;
 
-	unfiltered = disturb(_metadata, move_away, &s, variant->good);
-	EXPECT_EQ(-EINVAL, s.ret);
-	s.filtered = true;
-	filtered = disturb(_metadata, move_away, &s, variant->good);
-	EXPECT_EQ(-EINVAL, s.ret);
+	unfiltered = disturb(_metadata, move_away, s, variant->good);
+	EXPECT_EQ(-EINVAL, s->ret);
+	s->filtered = true;
+	filtered = disturb(_metadata, move_away, s, variant->good);
+	EXPECT_EQ(-EINVAL, s->ret);
 	TH_LOG("%ld ms without a filter, %ld ms with one", unfiltered, filtered);
 	EXPECT_GT(unfiltered + 2000, filtered);
 }
 
 TEST_F(withheld, cpu_offline)
 {
-	struct sleeper s = { .nr = variant->nr };
+	struct sleeper *s = &self->s;
 	long unfiltered, filtered;
 
-	unfiltered = disturb(_metadata, take_offline, &s, variant->good);
-	EXPECT_EQ(-EINVAL, s.ret);
+	unfiltered = disturb(_metadata, take_offline, s, variant->good);
+	EXPECT_EQ(-EINVAL, s->ret);
 	ASSERT_TRUE(write_file(CPU_ONLINE, "1", 0));
-	s.filtered = true;
-	filtered = disturb(_metadata, take_offline, &s, variant->good);
-	EXPECT_EQ(-EINVAL, s.ret);
+	s->filtered = true;
+	filtered = disturb(_metadata, take_offline, s, variant->good);
+	EXPECT_EQ(-EINVAL, s->ret);
 	ASSERT_TRUE(write_file(CPU_ONLINE, "1", 0));
 	TH_LOG("%ld ms without a filter, %ld ms with one", unfiltered, filtered);
 	EXPECT_GT(unfiltered + 2000, filtered);
@@ -229,12 +273,13 @@ TEST_F(withheld, cpu_offline)
 /* What arrives late is judged like what was there. */
 TEST_F(withheld, is_judged)
 {
-	struct sleeper s = { .nr = variant->nr, .filtered = true };
+	struct sleeper *s = &self->s;
 
-	disturb(_metadata, move_away, &s, BAD);
-	EXPECT_EQ(-DENIED, s.ret);
-	disturb(_metadata, move_away, &s, variant->good);
-	EXPECT_EQ(-EINVAL, s.ret);
+	s->filtered = true;
+	disturb(_metadata, move_away, s, variant->bad);
+	EXPECT_EQ(-DENIED, s->ret);
+	disturb(_metadata, move_away, s, variant->good);
+	EXPECT_EQ(-EINVAL, s->ret);
 }
 
 /* A process that waits for its struct can be killed. */
@@ -247,9 +292,10 @@ TEST_F(withheld, can_be_killed)
 	ASSERT_LE(0, pid);
 	if (pid == 0) {
 		pthread_t thread;
-		struct sleeper s = { .nr = variant->nr, .filtered = true };
 
-		if (!uffd_open() || pthread_create(&thread, NULL, sleeper, &s) || !uffd_wait())
+		self->s.filtered = true;
+		self->s.word = variant->good;
+		if (!uffd_open() || pthread_create(&thread, NULL, sleeper, &self->s) || !uffd_wait())
 			_exit(1);
 		kill(getpid(), SIGKILL);
 	}
@@ -344,7 +390,7 @@ static void run_starved(void)
 	pthread_attr_t attr;
 	long i;
 
-	if (!write_file(CGROUP "/cgroup.procs", "0", 0) || install_filter() ||
+	if (!write_file(CGROUP "/cgroup.procs", "0", 0) || install_filter(starved->nr, BAD_FLAGS) ||
 	    install_seccomp(0, &end))
 		_exit(1);
 	pthread_attr_init(&attr);
