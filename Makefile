@@ -3,20 +3,24 @@
 # For people; kbuild reads Kbuild. Every target sets up first what it needs.
 
 define HELP
-  make           build seccomp_ea.ko for the kernel that is chosen below
-  make run       boot that kernel, show what filters can do without the module and with it
-  make test      all tests, T="NAME..." for some: $(TESTS)
-  make shell     a shell in the guest, with the module loaded
-  make check     formatting, warnings, style, spelling, host tests
-  make vars      where the module, kernel, kernel tree and build root are
-  make update    look for a newer kernel package
-  make clean     remove what was built here (not what was downloaded, see below)
+  make             build seccomp_ea.ko for the kernel that is chosen below
+  make run         boot that kernel, show what filters can do without the module and with it
+  make test        all tests, T="NAME..." for some: $(TESTS)
+  make debug-test  the same with KASAN, lockdep and more, in a kernel that it builds with clang
+                   first (15 minutes, 4 GB)
+  make shell       a shell in the guest, with the module loaded
+  make check       formatting, warnings, style, spelling, host tests
+  make vars        where the module, kernel, kernel tree and build root are
+  make update      look for a newer kernel package
+  make clean       remove what was built here (not what was downloaded, see below)
 
 The kernel is the newest in Debian's trixie-backports that is built with Rust.
   KVER=7.2.12+deb13-amd64   another packaged version, as its headers package is called
+  KVER=cloud                the newest of another flavour
   KDIR=DIR                  your own prepared kernel tree, built with your own tools (CC=, LLVM=
                             and RUSTC= reach its make); run and test boot its bzImage, with QEMU
                             and the tests from the build root
+  DEBUG_KERNEL=y            the kernel of debug-test, for other commands
   TEST_LIMIT=600            seconds after which a test in the guest is killed
 
 Downloads and the build root (about 3 GB) are kept in $${XDG_CACHE_HOME:-~/.cache}/seccomp-ea,
@@ -24,7 +28,7 @@ which can be removed at any time. Only what is missing there needs the network.
 endef
 
 # What is given on the command line reaches the scripts through the environment.
-export KVER KDIR T TEST_LIMIT
+export KVER KDIR DEBUG_KERNEL T TEST_LIMIT
 
 TESTS = host $(shell $(MAKE) -s --no-print-directory -C selftests list)
 
@@ -39,6 +43,13 @@ test:
 	@[ "$(T)" = host ] && scripts/build || scripts/build module selftests
 	@qemu/boot test
 
+# The same on a kernel of our own that finds more mistakes: see qemu/debug.config.
+debug-test: export DEBUG_KERNEL = y
+debug-test: export TEST_LIMIT ?= 3600
+debug-test:
+	@scripts/build module selftests
+	@qemu/boot test
+
 check:
 	@scripts/check
 
@@ -47,7 +58,7 @@ vars:
 	@scripts/vars
 
 update:
-	@rm -f "$${XDG_CACHE_HOME:-$$HOME/.cache}/seccomp-ea/resolved/newest"
+	@rm -f "$${XDG_CACHE_HOME:-$$HOME/.cache}/seccomp-ea/resolved/$(or $(KVER),newest)-"*
 	@scripts/setup
 
 clean:
@@ -56,4 +67,4 @@ clean:
 help:
 	$(info $(HELP))@:
 
-.PHONY: all run shell test check vars update clean help
+.PHONY: all run shell test debug-test check vars update clean help

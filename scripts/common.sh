@@ -20,6 +20,7 @@ JOBS=$(nproc)
 
 # What make was given, if anything.
 KVER=${KVER:-}
+DEBUG_KERNEL=${DEBUG_KERNEL:-}
 [ -z "${KDIR:-}" ] || [ -d "$KDIR" ] || die "KDIR=$KDIR is not a directory"
 KDIR=${KDIR:+$(cd "$KDIR" && pwd -P)}
 
@@ -35,29 +36,44 @@ key_of()
 
 # Paths follow from what they depend on, so a change there starts afresh
 # beside the old copy and a finished one is recognised by being there.
-ROOT_KEY=$(key_of "$TOP/scripts/packages" "$TOP/scripts/root")
-ROOT=$CACHE/root-$ROOT_KEY
+BASE_ROOT=$CACHE/root-$(key_of "$TOP/scripts/packages" "$TOP/scripts/root")
+ROOT=$BASE_ROOT
+[ -z "$DEBUG_KERNEL" ] || ROOT=$CACHE/root-debug-$(
+	key_of "$TOP/scripts/packages" "$TOP/scripts/packages-debug" "$TOP/scripts/root")
 CARGO_LOCK=$TOP/selftests/host/Cargo.lock
 CRATES=$CACHE/crates-$(key_of "$CARGO_LOCK")
 
 # What KVER= (or its absence) was found to mean; see scripts/choose-kernel.
-RESOLVED=$CACHE/resolved/${KVER:-newest}
+RESOLVED=$CACHE/resolved/${KVER:-newest}-$(key_of "$TOP/scripts/choose-kernel")
 
-# Sets what follows from the choice of the kernel: its version, tree and image,
-# and where the products of a build for it go. Fails when it is not chosen yet.
+# Sets what follows from the choice of the kernel: its version, tree, image and
+# modules, and where the products of a build for it go. Fails when it is not
+# chosen yet. A kernel that is not packaged has to have built in what tests want.
 load_kernel()
 {
+	local version
+	MODULES=
 	if [ -n "${KDIR:-}" ]; then
 		TREE=$KDIR
 		IMAGE=$KDIR/arch/x86/boot/bzImage
 		KERNEL_VERSION=$(cat "$KDIR/include/config/kernel.release")
 	else
 		[ -f "$RESOLVED" ] || return 1
-		KERNEL_VERSION=$(sed -n 's/^KVER=//p' "$RESOLVED")
-		KERNEL_DIR=$CACHE/kernel-${KERNEL_VERSION}_$(sed -n 's/^VERSION=//p' "$RESOLVED")-$(
-			key_of "$TOP/scripts/kernel" "$TOP/scripts/packages")
+		version=$(sed -n 's/^VERSION=//p' "$RESOLVED")
+		if [ -n "$DEBUG_KERNEL" ]; then
+			KERNEL_VERSION=${version%%-*}-debug
+			KERNEL_DIR=$CACHE/kernel-${KERNEL_VERSION}_$version-$(
+				key_of "$TOP/scripts/kernel-debug" "$TOP/qemu/debug.config" \
+					"$TOP/scripts/packages" "$TOP/scripts/packages-debug")
+			IMAGE=$KERNEL_DIR/tree/arch/x86/boot/bzImage
+		else
+			KERNEL_VERSION=$(sed -n 's/^KVER=//p' "$RESOLVED")
+			KERNEL_DIR=$CACHE/kernel-${KERNEL_VERSION}_$version-$(
+				key_of "$TOP/scripts/kernel" "$TOP/scripts/packages")
+			IMAGE=$KERNEL_DIR/vmlinuz
+			MODULES=$KERNEL_DIR/modules
+		fi
 		TREE=$KERNEL_DIR/tree
-		IMAGE=$KERNEL_DIR/vmlinuz
 	fi
 	OUT=$TOP/build/$KERNEL_VERSION
 }
@@ -112,6 +128,8 @@ kernel_make()
 {
 	if [ -n "${KDIR:-}" ]; then
 		make -C "$TREE" -j"$JOBS" "$@"
+	elif [ -n "$DEBUG_KERNEL" ]; then
+		in_root make -C "$TREE" -j"$JOBS" LLVM=-19 "$@"
 	else
 		in_root make -C "$TREE" -j"$JOBS" CC=x86_64-linux-gnu-gcc-14 HOSTCC=gcc-14 "$@"
 	fi
