@@ -30,7 +30,7 @@ endef
 # What is given on the command line reaches the scripts through the environment.
 export KVER KDIR DEBUG_KERNEL T TEST_LIMIT
 
-TESTS = host $(shell $(MAKE) -s --no-print-directory -C selftests list)
+TESTS = host $(shell $(MAKE) -s --no-print-directory -C selftests list) thunks
 
 all:
 	@scripts/build module
