@@ -10,6 +10,7 @@ define HELP
                    first (15 minutes, 4 GB)
   make shell       a shell in the guest, with the module loaded
   make check       formatting, warnings, style, spelling, host tests
+  make reference   Documentation/calls.rst anew, after a change of the table
   make vars        where the module, kernel, kernel tree and build root are
   make update      look for a newer kernel package
   make clean       remove what was built here (not what was downloaded, see below)
@@ -53,6 +54,9 @@ debug-test:
 check:
 	@scripts/check
 
+reference:
+	@scripts/reference
+
 vars:
 	@scripts/build module >&2
 	@scripts/vars
@@ -67,4 +71,4 @@ clean:
 help:
 	$(info $(HELP))@:
 
-.PHONY: all run shell test debug-test check vars update clean help
+.PHONY: all run shell test debug-test check reference vars update clean help
