@@ -74,6 +74,14 @@ static inline bool write_file(const char *path, const char *text, int flags)
 	return ok;
 }
 
+/* A millisecond, for what can only be polled. */
+static inline void nap(void)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
+
+	nanosleep(&moment, NULL);
+}
+
 /* ---- The module. ---- */
 
 static inline bool ea_loaded(void)
@@ -102,6 +110,20 @@ static inline long ea_unload(void)
 	if (!ea_loaded())
 		return 0;
 	return SYSCALL(__NR_delete_module, EA_MODULE, O_NONBLOCK);
+}
+
+/* Unloads the module as soon as nobody uses it. Frees may take a moment. */
+static inline long ea_unload_unused(void)
+{
+	long ret = -EAGAIN;
+	int i;
+
+	for (i = 0; i < 10000 && ret == -EAGAIN; i++) {
+		ret = ea_unload();
+		if (ret)
+			nap();
+	}
+	return ret;
 }
 
 /* ---- Filters. ---- */
@@ -161,14 +183,6 @@ static inline void pin(int cpu)
 static inline void stay_on_one_cpu(void)
 {
 	pin(0);
-}
-
-/* A millisecond, for what can only be polled. */
-static inline void nap(void)
-{
-	const struct timespec moment = { .tv_nsec = 1000000 };
-
-	nanosleep(&moment, NULL);
 }
 
 /*

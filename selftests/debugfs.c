@@ -535,20 +535,6 @@ TEST(slow_reader)
 
 /* ---- Unloading. ---- */
 
-/* Unloads the module as soon as nobody uses it. Frees may take a moment. */
-static long unload(void)
-{
-	long ret = -EAGAIN;
-	int i;
-
-	for (i = 0; i < 10000 && ret == -EAGAIN; i++) {
-		ret = ea_unload();
-		if (ret)
-			nap();
-	}
-	return ret;
-}
-
 /* Whether the module is there for as long as a second, though somebody unloads it. */
 static bool stays_loaded(void)
 {
@@ -580,7 +566,7 @@ TEST_F(unloading, directory)
 
 	ASSERT_EQ(0, stat(FILE_CALLS, &st));
 	EXPECT_EQ(0U, st.st_mode & 0222);
-	ASSERT_EQ(0, unload());
+	ASSERT_EQ(0, ea_unload_unused());
 	EXPECT_EQ(-1, access(DIRECTORY, F_OK));
 	EXPECT_EQ(ENOENT, errno);
 
@@ -609,7 +595,7 @@ TEST_F(unloading, open_file)
 	if (pid == 0) {
 		close(calls_file);
 		close(counters_file);
-		_exit(unload() != 0);
+		_exit(ea_unload_unused() != 0);
 	}
 	for (i = 0; i < 10000 && !access(DIRECTORY, F_OK); i++)
 		nap();
@@ -656,7 +642,7 @@ TEST_F(unloading, while_read)
 			_exit(read_on(NULL));
 	}
 	for (i = 0; i < 10; i++) {
-		EXPECT_EQ(0, unload());
+		EXPECT_EQ(0, ea_unload_unused());
 		EXPECT_EQ(0, ea_load());
 	}
 	for (i = 0; i < ARRAY_SIZE(readers); i++) {

@@ -57,20 +57,6 @@ static int waited(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-/* Unloads the module as soon as nobody uses it. Frees may take a moment. */
-static long unload(void)
-{
-	long ret = -EAGAIN;
-	int i;
-
-	for (i = 0; i < 10000 && ret == -EAGAIN; i++) {
-		ret = ea_unload();
-		if (ret)
-			nap();
-	}
-	return ret;
-}
-
 /* ---- Calls whose results are known. ---- */
 
 /* EXDEV with RESOLVE_BENEATH. */
@@ -483,7 +469,7 @@ TEST_F(keeper, refuses_unload)
 	}
 	kill(shared->pid, SIGKILL);
 	waited(pid);
-	EXPECT_EQ(0, unload());
+	EXPECT_EQ(0, ea_unload_unused());
 	EXPECT_EQ(0, wrong_unfiltered());
 }
 
@@ -524,7 +510,7 @@ TEST_F(module, listener_refuses_unload)
 	waited(pid);
 	EXPECT_EQ(-EAGAIN, ea_unload());
 	close(listener);
-	EXPECT_EQ(0, unload());
+	EXPECT_EQ(0, ea_unload_unused());
 }
 
 /* Filters go with the thread, not with what is left for its parent to read. */
@@ -536,7 +522,7 @@ TEST_F(module, zombie_does_not)
 	ASSERT_LT(0, pid);
 	kill(pid, SIGKILL);
 	ASSERT_EQ(0, waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
-	EXPECT_EQ(0, unload());
+	EXPECT_EQ(0, ea_unload_unused());
 	waited(pid);
 }
 
@@ -562,7 +548,7 @@ TEST_F(module, failed_installs)
 	limit.rlim_cur = limit.rlim_max;
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
 
-	EXPECT_EQ(0, unload());
+	EXPECT_EQ(0, ea_unload_unused());
 	EXPECT_EQ(-EINVAL, install_seccomp(0, &prog));
 }
 
@@ -602,7 +588,7 @@ TEST_F(module, failed_tsync)
 	for (i = 0; i < 10000 && shared->ready < 2; i++)
 		nap();
 	EXPECT_EQ(1, shared->listener);
-	EXPECT_EQ(0, unload());
+	EXPECT_EQ(0, ea_unload_unused());
 	kill(pid, SIGKILL);
 	waited(pid);
 }
@@ -643,14 +629,14 @@ TEST_F(module, forced_unload_waits)
 
 TEST_F(module, text_is_put_back)
 {
-	ASSERT_EQ(0, unload());
+	ASSERT_EQ(0, ea_unload_unused());
 	ASSERT_TRUE(read_texts());
 	EXPECT_EQ(0, changed_texts());
 	ASSERT_EQ(0, ea_load());
 	/* Or else the comparison shows nothing. */
 	EXPECT_LT(3, changed_texts());
 	EXPECT_EQ(0, in_child(run_extended, NULL));
-	EXPECT_EQ(0, unload());
+	EXPECT_EQ(0, ea_unload_unused());
 	EXPECT_EQ(0, changed_texts());
 }
 
@@ -664,7 +650,7 @@ TEST_F(module, probe_first_stops_load)
 	unsigned int site;
 	int log;
 
-	ASSERT_EQ(0, unload());
+	ASSERT_EQ(0, ea_unload_unused());
 	ASSERT_TRUE(read_texts());
 	for (site = 0; site < ARRAY_SIZE(sites); site++) {
 		log = log_open();
@@ -703,7 +689,7 @@ TEST_F(module, probe_later_delays_unload)
 	long ret;
 	int log, i;
 
-	ASSERT_EQ(0, unload());
+	ASSERT_EQ(0, ea_unload_unused());
 	ASSERT_TRUE(read_texts());
 	for (site = 0; site < ARRAY_SIZE(sites); site++) {
 		ASSERT_EQ(0, ea_load());
@@ -743,7 +729,7 @@ static const char *const entries[] = {
 /* Nothing is different with the module loaded, in use and unloaded again. */
 static int wrong_reloaded(void)
 {
-	return in_child(run_extended, NULL) || wrong_unfiltered() || unload() ||
+	return in_child(run_extended, NULL) || wrong_unfiltered() || ea_unload_unused() ||
 	       wrong_unfiltered() || ea_load() || in_child(run_extended, NULL);
 }
 
@@ -1048,7 +1034,7 @@ TEST_F_TIMEOUT(execs, leave_no_cache, 300)
 		kill(pids[cpu], SIGKILL);
 		waited(pids[cpu]);
 	}
-	EXPECT_EQ(0, unload());
+	EXPECT_EQ(0, ea_unload_unused());
 }
 
 /* ---- Under load. ---- */
@@ -1167,7 +1153,7 @@ TEST_F(module, sleeping_in_fetch)
 	uffd_release();
 	ASSERT_EQ(0, pthread_join(thread, NULL));
 	EXPECT_EQ(0, ret);
-	EXPECT_EQ(0, unload());
+	EXPECT_EQ(0, ea_unload_unused());
 }
 
 static struct load {

@@ -605,7 +605,7 @@ static inline void compare_environments(struct task *tasks, size_t nr_tasks)
 		size_t offset = 0;
 
 		environment = &environments[e];
-		if (environment->module ? ea_load() : ea_unload()) {
+		if (environment->module ? ea_load() : ea_unload_unused()) {
 			printf("# %s: there is none\n", environment->name);
 			tasks[0].differences = -1;
 			break;
