@@ -46,6 +46,28 @@ TEST_F(calls, table)
 	EXPECT_TRUE(is_next_row(table, NULL));
 }
 
+/* Whether a filter of its struct is installed if there is such a call, and refused if not. */
+static int is_judged_by_existence(void *arg)
+{
+	const struct call *call = arg;
+	const struct sock_fprog prog = PROG(
+		LD_ARCH, JEQ(AUDIT_ARCH_X86_64, 1, 0), ALLOW,
+		LD_NR, JEQ(call->nr[X86_64], 1, 0), ALLOW,
+		LD(SECCOMP_EA_BASE), ALLOW);
+
+	return install_seccomp(0, &prog) == (call_exists(call) ? 0 : -EINVAL);
+}
+
+/* A filter that names a call which this kernel does not have would be blind. */
+TEST_F(calls, absent_are_refused)
+{
+	size_t i;
+
+	for (i = 0; i < NR_CALLS; i++)
+		EXPECT_EQ(1, in_child(is_judged_by_existence, (void *)&calls[i]))
+			TH_LOG("%s", calls[i].name);
+}
+
 /* The hand-off: faults and sizes come out at the call's own checks, in their order. */
 TEST_F_TIMEOUT(calls, same_results, 600)
 {
