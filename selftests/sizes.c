@@ -129,13 +129,13 @@ TEST_F(write_back, nothing)
 	__u32 after;
 
 	EXPECT_EQ(-ESRCH, with_size(variant, 0, &after));
-	EXPECT_EQ(0, after);
+	EXPECT_EQ(0U, after);
 	EXPECT_EQ(-ESRCH, with_size(variant, variant->smallest, &after));
 	EXPECT_EQ(variant->smallest, after);
 	EXPECT_EQ(-ESRCH, with_size(variant, variant->known + 8, &after));
 	EXPECT_EQ(variant->known + 8, after);
 	EXPECT_EQ(-ESRCH, with_size(variant, PAGE, &after));
-	EXPECT_EQ(PAGE, after);
+	EXPECT_EQ((__u32)PAGE, after);
 }
 
 /* Where it cannot be written, the error is the same. */
