@@ -390,15 +390,6 @@ static void *exec_probe(void *arg)
 	_exit(127);
 }
 
-static int waited(pid_t pid)
-{
-	int status;
-
-	if (pid < 0 || waitpid(pid, &status, __WALL) != pid)
-		return -1;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
 FIXTURE(inherit)
 {
 };
@@ -424,7 +415,7 @@ TEST_F(inherit, fork)
 
 	if (pid == 0)
 		_exit(probe());
-	EXPECT_EQ(0, waited(pid));
+	EXPECT_EQ(0, exit_status(pid));
 	EXPECT_EQ(0, probe());
 }
 
@@ -434,7 +425,7 @@ TEST_F(inherit, vfork)
 
 	if (pid == 0)
 		_exit(probe());
-	EXPECT_EQ(0, waited(pid));
+	EXPECT_EQ(0, exit_status(pid));
 	EXPECT_EQ(0, probe());
 }
 
@@ -445,7 +436,7 @@ TEST_F(inherit, clone3)
 
 	if (pid == 0)
 		_exit(probe());
-	EXPECT_EQ(0, waited(pid));
+	EXPECT_EQ(0, exit_status(pid));
 	EXPECT_EQ(0, probe());
 }
 
@@ -466,7 +457,7 @@ TEST_F(inherit, exec)
 
 	if (pid == 0)
 		exec_probe(NULL);
-	EXPECT_EQ(0, waited(pid));
+	EXPECT_EQ(0, exit_status(pid));
 }
 
 /* The thread that called exec takes over the leader's identity. */
@@ -480,7 +471,7 @@ TEST_F(inherit, exec_from_thread)
 		pthread_join(thread, NULL);
 		_exit(126);
 	}
-	EXPECT_EQ(0, waited(pid));
+	EXPECT_EQ(0, exit_status(pid));
 }
 
 /* A filter of the child's own comes on top, and stays with the child. */
@@ -497,7 +488,7 @@ TEST_F(inherit, and_add)
 			_exit(1);
 		_exit(0);
 	}
-	EXPECT_EQ(0, waited(pid));
+	EXPECT_EQ(0, exit_status(pid));
 	EXPECT_EQ(0, probe());
 }
 
@@ -914,7 +905,7 @@ TEST(suspended)
 		ASSERT_TRUE(WIFSTOPPED(status));
 		ASSERT_EQ(0, ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_EXITKILL));
 		ASSERT_EQ(0, ptrace(PTRACE_CONT, pid, NULL, NULL));
-		ASSERT_EQ(0, waited(pid));
+		ASSERT_EQ(0, exit_status(pid));
 		EXPECT_EQ(denied ? -DENIED : -EXDEV, got->before);
 		EXPECT_EQ(denied ? -EXDEV : 0, got->during);
 		EXPECT_EQ(-DENIED, got->after);

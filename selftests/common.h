@@ -185,13 +185,26 @@ static inline void stay_on_one_cpu(void)
 	pin(0);
 }
 
+/* Waits for a child; its signal, negated, if it was ended by one. */
+static inline int exit_status(pid_t pid)
+{
+	int status;
+
+	if (pid < 0)
+		return -1;
+	while (waitpid(pid, &status, __WALL) != pid) {
+		if (errno != EINTR)
+			return -1;
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
 /*
  * Runs @fn in a child, so that the filters that it installs die with it.
  * Returns its exit status, or its signal negated.
  */
 static inline int in_child(int (*fn)(void *arg), void *arg)
 {
-	int status;
 	pid_t pid;
 
 	fflush(NULL);
@@ -201,13 +214,12 @@ static inline int in_child(int (*fn)(void *arg), void *arg)
 		exit(1);
 	}
 	if (pid == 0) {
-		status = fn(arg);
+		int status = fn(arg);
+
 		fflush(NULL);
 		_exit(status);
 	}
-	while (waitpid(pid, &status, __WALL) != pid)
-		;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+	return exit_status(pid);
 }
 
 /* ---- The kernel's log. ---- */

@@ -4,9 +4,7 @@
  * their hand-off, and its counters. Whoever reads that is in nobody's way.
  */
 #include <linux/mount.h>
-#include <linux/userfaultfd.h>
 #include <pthread.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -14,6 +12,7 @@
 #include "common.h"
 #include "kselftest_harness.h"
 #include "calls.h"
+#include "withhold.h"
 
 /* Most of a test's seconds are spent waiting for a turn on a busy machine. */
 #undef TEST_TIMEOUT_DEFAULT
@@ -31,16 +30,6 @@
 
 /* More than either file has. */
 #define TEXT		16384
-
-/* Its signal, negated, if it was ended by one. */
-static int exit_status(pid_t pid)
-{
-	int status;
-
-	if (waitpid(pid, &status, 0) != pid)
-		return -1;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
 
 /* The length of what was read, or a negated errno. */
 static long read_text(const char *path, char *text)
@@ -476,19 +465,6 @@ struct slow {
 	long ret;
 };
 
-static bool withhold(struct slow *slow)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-
-	slow->uffd = syscall(__NR_userfaultfd, O_CLOEXEC);
-	slow->page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	reg.range.start = (unsigned long)slow->page;
-	reg.range.len = PAGE;
-	return slow->uffd >= 0 && slow->page != MAP_FAILED &&
-	       !ioctl(slow->uffd, UFFDIO_API, &api) && !ioctl(slow->uffd, UFFDIO_REGISTER, &reg);
-}
-
 static void *read_slowly(void *arg)
 {
 	struct slow *slow = arg;
@@ -506,15 +482,18 @@ TEST(slow_reader)
 	for (i = 0; i < ARRAY_SIZE(files); i++) {
 		struct uffdio_zeropage zero = { .range.len = PAGE };
 		struct slow slow = { .file = open(files[i], O_RDONLY | O_CLOEXEC) };
-		struct uffd_msg msg;
 		struct counters c;
 		pthread_t thread;
 		pid_t pid;
 
 		ASSERT_LE(0, slow.file);
-		ASSERT_TRUE(withhold(&slow));
+		slow.page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		ASSERT_NE(MAP_FAILED, slow.page);
+		slow.uffd = withhold(slow.page, PAGE);
+		ASSERT_LE(0, slow.uffd);
 		ASSERT_EQ(0, pthread_create(&thread, NULL, read_slowly, &slow));
-		ASSERT_EQ((ssize_t)sizeof(msg), read(slow.uffd, &msg, sizeof(msg)));
+		ASSERT_TRUE(is_waited_for(slow.uffd, -1));
 
 		/* Filters come and go, threads get caches and give them back, others read. */
 		pid = fork();

@@ -4,19 +4,17 @@
  * must hold up nobody else, and one for which there is no memory must neither
  * let the call through nor have anybody killed.
  */
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include <linux/futex.h>
-#include <linux/userfaultfd.h>
 
 #include "common.h"
 #include "kselftest_harness.h"
+#include "withhold.h"
 
 /* Most of a test's seconds are spent waiting for a turn on a busy machine. */
 #undef TEST_TIMEOUT_DEFAULT
@@ -70,28 +68,13 @@ static struct uffd {
 
 static bool uffd_open(void)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-
-	uffd.fd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	uffd.page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (uffd.fd < 0 || uffd.page == MAP_FAILED)
+	if (uffd.page == MAP_FAILED)
 		return false;
 	uffd.page += PAGE;
-	reg.range.start = (unsigned long)uffd.page;
-	reg.range.len = PAGE;
-	return !ioctl(uffd.fd, UFFDIO_API, &api) && !ioctl(uffd.fd, UFFDIO_REGISTER, &reg);
-}
-
-/* Waits until somebody sleeps for the page. */
-static bool uffd_wait(void)
-{
-	struct pollfd p = { .fd = uffd.fd, .events = POLLIN };
-	struct uffd_msg msg;
-
-	return poll(&p, 1, 10000) == 1 && read(uffd.fd, &msg, sizeof(msg)) == sizeof(msg) &&
-	       msg.event == UFFD_EVENT_PAGEFAULT;
+	uffd.fd = withhold(uffd.page, PAGE);
+	return uffd.fd >= 0;
 }
 
 /* The rest of a struct that begins with @word and of which @present bytes are there. */
@@ -220,7 +203,7 @@ static long disturb(struct __test_metadata *_metadata, void *(*act)(void *),
 	s->ret = 1;
 	s->word = word;
 	ASSERT_EQ(0, pthread_create(&thread, NULL, sleeper, s));
-	ASSERT_TRUE(uffd_wait());
+	ASSERT_TRUE(is_waited_for(uffd.fd, 10000));
 
 	clock_gettime(CLOCK_REALTIME, &deadline);
 	deadline.tv_sec += 10;
@@ -295,7 +278,7 @@ TEST_F(withheld, can_be_killed)
 
 		self->s.filtered = true;
 		self->s.word = variant->good;
-		if (!uffd_open() || pthread_create(&thread, NULL, sleeper, &self->s) || !uffd_wait())
+		if (!uffd_open() || pthread_create(&thread, NULL, sleeper, &self->s) || !is_waited_for(uffd.fd, 10000))
 			_exit(1);
 		kill(getpid(), SIGKILL);
 	}

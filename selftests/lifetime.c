@@ -6,8 +6,6 @@
  */
 #include <elf.h>
 #include <linux/perf_event.h>
-#include <linux/userfaultfd.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -19,6 +17,7 @@
 
 #include "common.h"
 #include "kselftest_harness.h"
+#include "withhold.h"
 
 /* No call here returns it of its own accord. */
 #define DENIED		EDOTDOT
@@ -46,15 +45,6 @@ static long read_number(const char *path)
 	if (f)
 		fclose(f);
 	return number;
-}
-
-static int waited(pid_t pid)
-{
-	int status;
-
-	if (pid < 0 || waitpid(pid, &status, __WALL) != pid)
-		return -1;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
 /* ---- Calls whose results are known. ---- */
@@ -468,7 +458,7 @@ TEST_F(keeper, refuses_unload)
 		nap();
 	}
 	kill(shared->pid, SIGKILL);
-	waited(pid);
+	exit_status(pid);
 	EXPECT_EQ(0, ea_unload_unused());
 	EXPECT_EQ(0, wrong_unfiltered());
 }
@@ -507,7 +497,7 @@ TEST_F(module, listener_refuses_unload)
 	listener = syscall(__NR_pidfd_getfd, pidfd, shared->listener, 0);
 	ASSERT_LE(0, listener);
 	kill(pid, SIGKILL);
-	waited(pid);
+	exit_status(pid);
 	EXPECT_EQ(-EAGAIN, ea_unload());
 	close(listener);
 	EXPECT_EQ(0, ea_unload_unused());
@@ -523,7 +513,7 @@ TEST_F(module, zombie_does_not)
 	kill(pid, SIGKILL);
 	ASSERT_EQ(0, waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
 	EXPECT_EQ(0, ea_unload_unused());
-	waited(pid);
+	exit_status(pid);
 }
 
 /* What was not installed holds nothing. */
@@ -590,7 +580,7 @@ TEST_F(module, failed_tsync)
 	EXPECT_EQ(1, shared->listener);
 	EXPECT_EQ(0, ea_unload_unused());
 	kill(pid, SIGKILL);
-	waited(pid);
+	exit_status(pid);
 }
 
 static void *unload_forced(void *arg)
@@ -618,7 +608,7 @@ TEST_F(module, forced_unload_waits)
 	ASSERT_EQ(0, no_new_privs());
 	EXPECT_EQ(-EINVAL, install_seccomp(0, &prog));
 	kill(pid, SIGKILL);
-	waited(pid);
+	exit_status(pid);
 	ASSERT_EQ(0, pthread_join(thread, NULL));
 	EXPECT_EQ(0, ret);
 	EXPECT_EQ(0, wrong_unfiltered());
@@ -948,7 +938,7 @@ TEST_F(module, dump)
 		EXPECT_EQ(0, memcmp(insns, progs[i].filter, progs[i].len * sizeof(*insns)));
 	}
 	kill(pid, SIGKILL);
-	waited(pid);
+	exit_status(pid);
 }
 
 /* ---- Execs. ---- */
@@ -1032,7 +1022,7 @@ TEST_F_TIMEOUT(execs, leave_no_cache, 300)
 	TH_LOG("%ld KiB after %d", charged / 1024, EXECS);
 	for (cpu = 0; cpu < 2; cpu++) {
 		kill(pids[cpu], SIGKILL);
-		waited(pids[cpu]);
+		exit_status(pids[cpu]);
 	}
 	EXPECT_EQ(0, ea_unload_unused());
 }
@@ -1049,25 +1039,11 @@ static char *page;
 
 static bool uffd_open(void)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-
-	uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	reg.range.start = (unsigned long)page;
-	reg.range.len = PAGE;
-	return uffd >= 0 && page != MAP_FAILED && !ioctl(uffd, UFFDIO_API, &api) &&
-	       !ioctl(uffd, UFFDIO_REGISTER, &reg);
-}
-
-/* Waits until somebody sleeps for the page. */
-static bool uffd_wait(int timeout_ms)
-{
-	struct pollfd p = { .fd = uffd, .events = POLLIN };
-	struct uffd_msg msg;
-
-	return poll(&p, 1, timeout_ms) == 1 && read(uffd, &msg, sizeof(msg)) == sizeof(msg) &&
-	       msg.event == UFFD_EVENT_PAGEFAULT;
+	if (page == MAP_FAILED)
+		return false;
+	uffd = withhold(page, PAGE);
+	return uffd >= 0;
 }
 
 static void uffd_release(void)
@@ -1121,7 +1097,7 @@ TEST_F(module, sleeping_in_install)
 
 	ASSERT_TRUE(uffd_open());
 	ASSERT_EQ(0, pthread_create(&installer, NULL, install_sleeping, &installed));
-	ASSERT_TRUE(uffd_wait(10000));
+	ASSERT_TRUE(is_waited_for(uffd, 10000));
 	log = log_open();
 	ASSERT_EQ(0, pthread_create(&unloader, NULL, unload_waiting, &unloaded));
 	for (i = 0; i < 10000 && !log_has(log, LOG_INSTALL); i++)
@@ -1145,7 +1121,7 @@ TEST_F(module, sleeping_in_fetch)
 
 	ASSERT_TRUE(uffd_open());
 	ASSERT_EQ(0, pthread_create(&thread, NULL, sleep_filtered, &ret));
-	ASSERT_TRUE(uffd_wait(10000));
+	ASSERT_TRUE(is_waited_for(uffd, 10000));
 	for (i = 0; i < 10; i++) {
 		EXPECT_EQ(-EAGAIN, ea_unload());
 		nap();
@@ -1260,7 +1236,7 @@ TEST_F_TIMEOUT(module, reloaded_under_load, 400)
 	ASSERT_EQ(0, pthread_create(&thread, NULL, bystand_sleeping, NULL));
 
 	for (i = 0; i < CYCLES; i++) {
-		ASSERT_TRUE(uffd_wait(10000));
+		ASSERT_TRUE(is_waited_for(uffd, 10000));
 		do {
 			ret = ea_unload();
 			if (ret == -EAGAIN) {
@@ -1271,7 +1247,7 @@ TEST_F_TIMEOUT(module, reloaded_under_load, 400)
 		ASSERT_EQ(0, ret);
 		uffd_release();
 
-		ASSERT_TRUE(uffd_wait(10000));
+		ASSERT_TRUE(is_waited_for(uffd, 10000));
 		ASSERT_EQ(0, ea_load());
 		uffd_release();
 		/* Loaded, it is used before it is unloaded again. */
@@ -1282,10 +1258,10 @@ TEST_F_TIMEOUT(module, reloaded_under_load, 400)
 
 	load->stop = true;
 	while (pthread_tryjoin_np(thread, NULL))
-		if (uffd_wait(10))
+		if (is_waited_for(uffd, 10))
 			uffd_release();
 	for (i = 0; i < 4; i++)
-		EXPECT_EQ(0, waited(pids[i]));
+		EXPECT_EQ(0, exit_status(pids[i]));
 	EXPECT_EQ(0, load->wrong);
 	for (i = 0; i < 4; i++)
 		EXPECT_LT(CYCLES, load->calls[i]);

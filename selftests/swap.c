@@ -9,10 +9,9 @@
 #include <pthread.h>
 #include <sys/ioctl.h>
 
-#include <linux/userfaultfd.h>
-
 #include "kselftest_harness.h"
 #include "situations.h"
+#include "withhold.h"
 
 /* In the unused argument of calls that are handed to the supervisor. */
 #define SWAP	0x5a
@@ -217,9 +216,8 @@ static void *provide(void *arg)
 		.len = PAGE,
 	};
 	const __u32 size = PAGE;
-	struct uffd_msg msg;
 
-	if (read(withheld->uffd, &msg, sizeof(msg)) == sizeof(msg)) {
+	if (is_waited_for(withheld->uffd, -1)) {
 		memcpy(arena + PAGE, &size, sizeof(size));
 		memcpy(content + PAGE - withheld->length, image, withheld->length);
 		ioctl(withheld->uffd, UFFDIO_COPY, &copy);
@@ -234,11 +232,6 @@ static void *provide(void *arg)
  */
 static int compare_size_word(const struct call *call)
 {
-	struct uffdio_register reg = {
-		.range = { (uintptr_t)arena, PAGE },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	struct uffdio_api api = { .api = UFFD_API };
 	struct sock_filter insns[2 * NR_CALLS + 32];
 	struct sock_fprog prog = { .filter = insns };
 	struct situation s = {
@@ -262,9 +255,8 @@ static int compare_size_word(const struct call *call)
 	insns[prog.len++] = (struct sock_filter)DENY(ENOTRECOVERABLE);
 	insns[prog.len++] = (struct sock_filter)ALLOW;
 
-	withheld.uffd = syscall(__NR_userfaultfd, O_CLOEXEC);
-	if (ioctl(withheld.uffd, UFFDIO_API, &api) || ioctl(withheld.uffd, UFFDIO_REGISTER, &reg) ||
-	    madvise(arena, PAGE, MADV_REMOVE) ||
+	withheld.uffd = withhold(arena, PAGE);
+	if (withheld.uffd < 0 || madvise(arena, PAGE, MADV_REMOVE) ||
 	    pthread_create(&provider, NULL, provide, &withheld) || install_seccomp(0, &prog))
 		return -1;
 	ret = make_call(call, s.args);
