@@ -3,7 +3,7 @@
 //! Generated bindings to what the kernel crate does not cover.
 //!
 //! Only the files that wrap them in something safe use these: `bpf`, `cache`,
-//! `counter`, `dentry`, `filter`, `hooks`, `kprobe`, `symbol`, `task` and `user`.
+//! `counter`, `dentry`, `hooks`, `kprobe`, `reference`, `symbol`, `task` and `user`.
 
 #![allow(
     clippy::all,

@@ -3,8 +3,8 @@
 //! The extended programs that live, their numbers, and what they hold on to.
 
 use crate::{
-    bindings,
     counter::Counter,
+    reference::ModuleReference,
     task, //
 };
 use kernel::{
@@ -18,33 +18,6 @@ use kernel::{
         Atomic, //
     }, //
 };
-
-/// A reference on the module, which keeps it from being unloaded.
-///
-/// # Invariants
-///
-/// Owns one reference that `try_module_get()` took.
-struct ModuleReference(());
-
-impl ModuleReference {
-    /// Fails with [`ENODEV`] while the module is being unloaded.
-    fn take() -> Result<ModuleReference> {
-        // SAFETY: Any context.
-        if unsafe { bindings::seccomp_ea_module_get() } {
-            // INVARIANT: It was taken just now.
-            Ok(ModuleReference(()))
-        } else {
-            Err(ENODEV)
-        }
-    }
-}
-
-impl Drop for ModuleReference {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariant.
-        unsafe { bindings::seccomp_ea_module_put() };
-    }
-}
 
 /// An extended program's record, to which its prologue has a pointer.
 pub(crate) struct Filter {

@@ -12,7 +12,7 @@
 //!   them to work.
 //! - mechanism: [`hooks`] is what the kernel calls, [`sites`] how it comes to do so, by way of
 //!   [`callsite`], [`symbol`] and [`kprobe`]. [`cache`], [`filter`] and [`bpf`] own what lives
-//!   longer than a call. [`task`] and [`user`] wrap what is left.
+//!   longer than a call. [`reference`], [`task`] and [`user`] wrap what is left.
 //! - what can be seen of it: [`counter`], and [`report`] with [`dentry`].
 
 mod bindings;
@@ -33,6 +33,7 @@ mod kprobe;
 mod layout;
 mod pass;
 mod program;
+mod reference;
 mod report;
 mod serve;
 mod sites;
