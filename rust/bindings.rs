@@ -3,7 +3,8 @@
 //! Generated bindings to what the kernel crate does not cover.
 //!
 //! Only the files that wrap them in something safe use these: `bpf`, `cache`,
-//! `counter`, `dentry`, `hooks`, `kprobe`, `reference`, `symbol`, `task` and `user`.
+//! `counter`, `dentry`, `device`, `hooks`, `kprobe`, `reference`, `symbol`, `task`, `thread`,
+//! `unexported` and `user`.
 
 #![allow(
     clippy::all,
@@ -29,6 +30,11 @@ use kernel::{
 
 include!(env!("SECCOMP_EA_BINDINGS"));
 
+// SAFETY: All of its fields are numbers, and any bytes will do for them.
+unsafe impl kernel::transmute::FromBytes for seccomp_ea_pinned {}
+// SAFETY: There is no padding between its fields, nor after them: their sizes add up to its own.
+unsafe impl kernel::transmute::AsBytes for seccomp_ea_pinned {}
+
 // What the pure files say of the user's headers, they cannot take from there.
 const _: () = {
     use crate::{
@@ -43,6 +49,7 @@ const _: () = {
     assert!(layout::SIZE == SECCOMP_EA_SIZE);
     assert!(layout::TAIL == SECCOMP_EA_TAIL);
     assert!(layout::ERROR == SECCOMP_EA_ERROR);
+    assert!(size_of::<seccomp_ea_pinned>() == SECCOMP_EA_PINNED_SIZE_VER0 as usize);
 
     /// The structs of the table's rows, one after the other: the type, the first size, and the field
     /// with the size, if there is one.

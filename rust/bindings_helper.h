@@ -10,7 +10,9 @@
 #include <linux/filter.h>
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
+#include <linux/ptrace.h>
 #include <linux/rhashtable.h>
+#include <linux/sched.h>
 #include <linux/seccomp_ea.h>
 #include <linux/spinlock.h>
 
@@ -22,6 +24,7 @@
 
 /* bindgen evaluates constants, not macros with sizeof in them. */
 static const size_t SECCOMP_EA_SYMBOL_LEN __maybe_unused = KSYM_SYMBOL_LEN;
+static const u32 SECCOMP_EA_READ_PINNED __maybe_unused = SECCOMP_EA_IOCTL_READ_PINNED;
 
 /* What the table of caches knows of one: its place there, and its key. */
 struct seccomp_ea_node {
@@ -45,8 +48,17 @@ unsigned long seccomp_ea_irq_save(void);
 void seccomp_ea_irq_restore(unsigned long flags);
 u32 seccomp_ea_current_nr(void);
 u32 seccomp_ea_current_arch(void);
+u32 seccomp_ea_task_nr(struct task_struct *task);
+u32 seccomp_ea_task_arch(struct task_struct *task);
+struct task_struct *seccomp_ea_find_task(pid_t pid);
+int seccomp_ea_copy_struct_from_user(void *to, size_t ksize,
+				     const void __user *from, size_t usize);
 bool seccomp_ea_access_ok(const void __user *from, size_t size);
 void *seccomp_ea_zalloc(size_t size);
+
+/* Not exported (stubs.S). */
+struct mm_struct *seccomp_ea_mm_access(struct task_struct *task,
+				       unsigned int mode);
 
 int seccomp_ea_nodes_init(struct rhashtable *table);
 struct seccomp_ea_node *seccomp_ea_nodes_find(struct rhashtable *table,

@@ -7,9 +7,10 @@
 //! below, out of the reach of filters: they are given the address of `struct seccomp_data`, and
 //! no load that verification lets pass goes below the info words.
 //!
-//! A thread gets its cache with its first inspected system call and loses it when it exits. Only
-//! the thread itself uses it. The table of caches keeps a reference on the task, so that the address
-//! of a task, the key, cannot come to mean another one.
+//! A thread gets its cache with its first inspected system call and loses it when it exits. The thread
+//! itself writes it and reads it; supervisors read what filters see of it, as far as the gate lets
+//! them. The table of caches keeps a reference on the task, so that the address of a task, the
+//! key, cannot come to mean another one.
 
 use crate::{
     bindings::{
@@ -17,6 +18,7 @@ use crate::{
         seccomp_ea_node, //
     },
     counter::Counter,
+    gate::Gate,
     layout::{
         Data,
         Info,
@@ -28,9 +30,14 @@ use crate::{
     task, //
 };
 use core::{
+    cell::UnsafeCell,
     mem::{
         offset_of,
         size_of, //
+    },
+    ops::{
+        Deref,
+        DerefMut, //
     },
     ptr::{
         addr_of_mut,
@@ -55,6 +62,8 @@ struct Head {
     node: Opaque<seccomp_ea_node>,
     rcu: Opaque<kernel::bindings::callback_head>,
     task: Option<ARef<Task>>,
+    /// Whoever wants to read [`Pinned`] and is not the thread has to pass it.
+    gate: Gate,
 }
 
 const FIRST_PAGE: usize = 4096;
@@ -73,24 +82,98 @@ pub(crate) struct State {
     pub(crate) dirty: usize,
 }
 
-/// The cache of a thread.
-#[repr(C, align(4096))]
-pub(crate) struct Cache {
-    head: Head,
-    pub(crate) state: State,
-    padding: [u8; PADDING],
+/// What filters see, and supervisors.
+#[repr(C)]
+pub(crate) struct Pinned {
     pub(crate) info: Info,
     pub(crate) data: Data,
     pub(crate) page: [u8; EA_SIZE as usize],
 }
 
+/// The cache of a thread.
+#[repr(C, align(4096))]
+struct Cache {
+    head: Head,
+    state: State,
+    padding: [u8; PADDING],
+    pinned: UnsafeCell<Pinned>,
+}
+
 const _: () = {
     assert!(size_of::<Cache>() == 2 * FIRST_PAGE);
-    assert!(offset_of!(Cache, page) == FIRST_PAGE);
-    assert!(offset_of!(Cache, data) + size_of::<Data>() == offset_of!(Cache, page));
-    assert!(offset_of!(Cache, info) + size_of::<Info>() == offset_of!(Cache, data));
+    assert!(offset_of!(Cache, pinned) + offset_of!(Pinned, page) == FIRST_PAGE);
+    assert!(offset_of!(Pinned, data) + size_of::<Data>() == offset_of!(Pinned, page));
+    assert!(offset_of!(Pinned, info) + size_of::<Info>() == offset_of!(Pinned, data));
     assert!(offset_of!(Cache, head) == 0 && offset_of!(Head, node) == 0);
 };
+
+/// The cache of the current thread.
+///
+/// # Invariants
+///
+/// `gate` is that of `pinned`, and only the thread writes what is behind it.
+pub(crate) struct Own<'a> {
+    pub(crate) state: &'a mut State,
+    gate: &'a Gate,
+    pinned: &'a UnsafeCell<Pinned>,
+}
+
+impl<'a> Own<'a> {
+    /// What is pinned.
+    pub(crate) fn pinned(&self) -> &Pinned {
+        // SAFETY: By the type invariant nobody else writes it, and `rewrite()` borrows `self` mutably.
+        unsafe { &*self.pinned.get() }
+    }
+
+    /// What is pinned, to be written, and the state with it. No supervisor sees it meanwhile.
+    pub(crate) fn rewrite(&mut self) -> (&mut State, Rewrite<'_>) {
+        self.gate.close();
+        // INVARIANT: It was closed just now, and only the current thread opens it.
+        let rewrite = Rewrite {
+            gate: self.gate,
+            pinned: self.pinned,
+        };
+
+        (self.state, rewrite)
+    }
+
+    /// The address that filters are given as their context.
+    pub(crate) fn context(&self) -> usize {
+        &raw const self.pinned().data as usize
+    }
+}
+
+/// What is pinned while it is written.
+///
+/// # Invariants
+///
+/// `gate` is that of `pinned`, and closed.
+pub(crate) struct Rewrite<'a> {
+    gate: &'a Gate,
+    pinned: &'a UnsafeCell<Pinned>,
+}
+
+impl Deref for Rewrite<'_> {
+    type Target = Pinned;
+
+    fn deref(&self) -> &Pinned {
+        // SAFETY: By the type invariant nobody else uses it.
+        unsafe { &*self.pinned.get() }
+    }
+}
+
+impl DerefMut for Rewrite<'_> {
+    fn deref_mut(&mut self) -> &mut Pinned {
+        // SAFETY: As above.
+        unsafe { &mut *self.pinned.get() }
+    }
+}
+
+impl Drop for Rewrite<'_> {
+    fn drop(&mut self) {
+        self.gate.open();
+    }
+}
 
 /// The table of caches, by the address of the task.
 struct Table(Opaque<kernel::bindings::rhashtable>);
@@ -127,11 +210,12 @@ impl Drop for Caches {
     }
 }
 
-/// Finds the cache of a task. It stays valid until it is released.
+/// Finds the cache of a task. It stays valid until it is released, and until the end of the RCU
+/// read-side critical section that the caller may be in.
 fn find(task: usize) -> Option<NonNull<Cache>> {
     let _guard = rcu::read_lock();
     // SAFETY: The table is initialised, see `Caches::new()`, and this is an RCU read-side critical
-    // section. The element is valid after it as well: only its own thread releases it.
+    // section.
     let node = unsafe { bindings::seccomp_ea_nodes_find(TABLE.0.get(), task) };
 
     // Every element of the table is the start of a `Cache`.
@@ -139,12 +223,40 @@ fn find(task: usize) -> Option<NonNull<Cache>> {
 }
 
 /// Calls `f` with the cache of the current thread, if it has one. Does not sleep itself.
-pub(crate) fn with_current<R>(f: impl FnOnce(&mut Cache) -> R) -> Option<R> {
-    find(task::current()).map(|mut cache| {
+pub(crate) fn with_current<R>(f: impl FnOnce(&mut Own<'_>) -> R) -> Option<R> {
+    find(task::current()).map(|cache| {
+        let cache = cache.as_ptr();
         // SAFETY: The cache is valid as long as the current thread runs. Only the current thread
-        // uses it, but for what is opaque. It is not in here already: nothing that `f` does is an
-        // inspected system call, and a filter does not run meanwhile.
-        f(unsafe { cache.as_mut() })
+        // uses the state. It is not in here already: nothing that `f` does is an inspected system
+        // call, and a filter does not run meanwhile.
+        let (state, gate, pinned) =
+            unsafe { (&mut (*cache).state, &(*cache).head.gate, &(*cache).pinned) };
+
+        // INVARIANT: They are of one cache, which is the current thread's.
+        f(&mut Own {
+            state,
+            gate,
+            pinned,
+        })
+    })
+}
+
+/// Calls `f` with what is pinned for a thread and the system call that it is in, as `(arch, nr)`.
+///
+/// [`None`] if the thread has no cache, or writes it right now. The caller has a reference on the task.
+/// `f` must not sleep.
+pub(crate) fn with_pinned<R>(task: &Task, f: impl FnOnce(&Pinned, (u32, u32)) -> R) -> Option<R> {
+    task::without_interrupts(|| {
+        let _guard = rcu::read_lock();
+        let cache = find(task.as_ptr() as usize)?.as_ptr();
+        // SAFETY: The cache is valid until the RCU read-side critical section ends.
+        let (gate, pinned) = unsafe { (&(*cache).head.gate, &(*cache).pinned) };
+
+        gate.enter(|| {
+            // SAFETY: The gate is entered, so that the thread does not write. It does not get past
+            // `release()` either, and so has a stack.
+            unsafe { f(&*pinned.get(), task::system_call_of(task)) }
+        })
     })
 }
 
@@ -158,7 +270,8 @@ pub(crate) fn create() -> Result {
     let cache = cache.as_ptr();
 
     // SAFETY: The memory is of the size and, as kmalloc() aligns powers of two to their size, of
-    // the alignment of `Cache`. All fields are valid as zeroes but `state`, which is written here.
+    // the alignment of `Cache`. All fields are valid as zeroes but `state`, which is written here; the
+    // gate is closed.
     unsafe {
         addr_of_mut!((*cache).state).write(State::default());
         addr_of_mut!((*cache).head.task).write(Some(ARef::from(&**kernel::current!())));
@@ -193,17 +306,12 @@ pub(crate) fn release() {
 
     Counter::Caches.decrement();
     // SAFETY: The cache is valid, and in the table. Once it is not, only readers that look for
-    // another one know it, and these just read the node until the grace period ends.
+    // another one know it, and these just read the node until the grace period ends, and those who
+    // find its gate closed.
     unsafe {
+        (*cache).head.gate.close();
         bindings::seccomp_ea_nodes_remove(TABLE.0.get(), (*cache).head.node.get());
         (*cache).head.task = None;
         kernel::bindings::kvfree_call_rcu((*cache).head.rcu.get().cast(), cache.cast());
-    }
-}
-
-impl Cache {
-    /// The address that filters are given as their context.
-    pub(crate) fn context(&self) -> usize {
-        &raw const self.data as usize
     }
 }

@@ -3,8 +3,11 @@
 //! The fetch: the one copy of the EA struct from user memory.
 
 use crate::{
-    cache::Cache,
-    layout::Info,
+    cache::Own,
+    layout::{
+        Data,
+        Info, //
+    },
     serve::{
         Faults,
         Fetched,
@@ -20,12 +23,18 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// Fetches the struct of the system call that `cache.data` describes into the cache. May sleep.
+/// Fetches the struct of the system call that `data` describes into the cache. May sleep.
 ///
 /// It never fails: what could not be read is noted down, and the system call's own copy gets to
 /// know. The filter sees a struct of zeroes then.
-pub(crate) fn fetch(context: &mut FilterContext, cache: &mut Cache, abi: Abi, call: &'static Call) {
-    let argument = |index: usize| abi.argument(cache.data.args[index]);
+pub(crate) fn fetch(
+    context: &mut FilterContext,
+    cache: &mut Own<'_>,
+    data: &Data,
+    abi: Abi,
+    call: &'static Call,
+) {
+    let argument = |index: usize| abi.argument(data.args[index]);
     let start = argument(call.pointer);
     let (size, claimed) = match call.size {
         Size::Argument(index) => (None, argument(index)),
@@ -41,14 +50,15 @@ pub(crate) fn fetch(context: &mut FilterContext, cache: &mut Cache, abi: Abi, ca
     };
     let mut fetched = Fetched::new(start, size, claimed, call.smallest);
 
-    let (bytes, unused) = cache.page.split_at_mut(fetched.length);
+    let (state, mut pinned) = cache.rewrite();
+    let (bytes, unused) = pinned.page.split_at_mut(fetched.length);
     let (low, high) = bytes.split_at_mut(fetched.boundary);
     let faults = Faults {
         low: !user::read(context, start, low),
         high: !user::read(context, start.wrapping_add(low.len() as u64), high),
     };
     // What lies past the struct may hold a longer one of before.
-    let dirty = cache.state.dirty.saturating_sub(bytes.len());
+    let dirty = state.dirty.saturating_sub(bytes.len());
 
     unused[..dirty].fill(0);
     fetched.finish(bytes, faults);
@@ -60,15 +70,16 @@ pub(crate) fn fetch(context: &mut FilterContext, cache: &mut Cache, abi: Abi, ca
     } else {
         0
     };
-    cache.info = Info {
+    pinned.info = Info {
         size: claimed.try_into().unwrap_or(u32::MAX),
         tail: if error == 0 { fetched.tail as u32 } else { 0 },
         error: error.unsigned_abs(),
         ..Info::default()
     };
-    cache.state.call = Some(call);
-    cache.state.dirty = if error == 0 { fetched.tail } else { 0 };
-    cache.state.fetched = fetched;
+    pinned.data = *data;
+    state.call = Some(call);
+    state.dirty = if error == 0 { fetched.tail } else { 0 };
+    state.fetched = fetched;
 }
 
 /// Reads the size of a struct that has it inside.

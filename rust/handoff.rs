@@ -5,7 +5,7 @@
 use crate::{
     cache::{
         self,
-        Cache, //
+        Own, //
     },
     counter::Counter,
     serve::{
@@ -23,7 +23,7 @@ use crate::{
 ///
 /// The call is the one of the thread's registers, not the one that a site is known for: some copy
 /// functions serve several calls, and a pass that ended in a denial leaves its copy behind.
-fn with_judged<R>(f: impl FnOnce(&Cache, &'static Call) -> R) -> Option<R> {
+fn with_judged<R>(f: impl FnOnce(&Own<'_>, &'static Call) -> R) -> Option<R> {
     cache::with_current(|cache| {
         let (arch, nr) = task::system_call();
         let call = cache.state.call?;
@@ -59,7 +59,7 @@ pub(crate) fn copy(from: u64, length: usize, write: impl FnOnce(&[u8])) -> Answe
         let bytes = match cache.state.fetched.copy(from, length, call.copies_array) {
             Copy::Other => return Answer::Usual,
             Copy::Fault => None,
-            Copy::Serve(offset) => cache.page.get(offset..offset + length),
+            Copy::Serve(offset) => cache.pinned().page.get(offset..offset + length),
         };
 
         count(bytes.is_none());
@@ -78,7 +78,10 @@ pub(crate) fn copy(from: u64, length: usize, write: impl FnOnce(&[u8])) -> Answe
 pub(crate) fn zeroed(from: u64, length: usize) -> Option<Zeroed> {
     with_judged(|cache, _| {
         let zeroed = match user::is_user_range(from, length) {
-            true => cache.state.fetched.zeroed(from, length, &cache.page),
+            true => cache
+                .state
+                .fetched
+                .zeroed(from, length, &cache.pinned().page),
             false => Zeroed::Fault,
         };
 

@@ -10,6 +10,7 @@
 #include <linux/irqflags.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
+#include <linux/pid.h>
 #include <linux/ratelimit.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -59,6 +60,31 @@ u32 seccomp_ea_current_nr(void)
 u32 seccomp_ea_current_arch(void)
 {
 	return syscall_get_arch(current);
+}
+
+/* The registers of another task may change meanwhile. It must have a stack. */
+u32 seccomp_ea_task_nr(struct task_struct *task)
+{
+	return data_race(syscall_get_nr(task, task_pt_regs(task)));
+}
+
+u32 seccomp_ea_task_arch(struct task_struct *task)
+{
+	return data_race(syscall_get_arch(task));
+}
+
+/* A reference on a thread of the caller's pid namespace, or NULL. */
+struct task_struct *seccomp_ea_find_task(pid_t pid)
+{
+	guard(rcu)();
+	return get_pid_task(find_vpid(pid), PIDTYPE_PID);
+}
+
+/* May sleep. */
+int seccomp_ea_copy_struct_from_user(void *to, size_t ksize,
+				     const void __user *from, size_t usize)
+{
+	return copy_struct_from_user(to, ksize, from, usize);
 }
 
 bool seccomp_ea_access_ok(const void __user *from, size_t size)

@@ -5,7 +5,7 @@
 use crate::{
     cache::{
         self,
-        Cache, //
+        Own, //
     },
     counter::Counter,
     fetch,
@@ -32,7 +32,7 @@ pub(crate) fn inspect(context: &mut FilterContext, data: &Data, filter: &Filter)
         return None;
     };
 
-    let judge = |context: &mut FilterContext, cache: &mut Cache| {
+    let judge = |context: &mut FilterContext, cache: &mut Own<'_>| {
         let same = cache
             .state
             .pass
@@ -41,8 +41,7 @@ pub(crate) fn inspect(context: &mut FilterContext, data: &Data, filter: &Filter)
         if same.is_none() {
             // Should the fetch end early, there is no copy.
             cache.state.pass = None;
-            cache.data = *data;
-            fetch::fetch(context, cache, abi, call);
+            fetch::fetch(context, cache, data, abi, call);
             Counter::Fetches.increment();
         }
         cache.state.pass = same.or(Some(Pass::begin(data.arch, data.nr, number)));

@@ -12,8 +12,9 @@
 //!   them to work.
 //! - mechanism: [`hooks`] is what the kernel calls, [`sites`] how it comes to do so, by way of
 //!   [`callsite`], [`symbol`] and [`kprobe`]. [`cache`], [`filter`] and [`bpf`] own what lives
-//!   longer than a call. [`reference`], [`task`] and [`user`] wrap what is left.
-//! - what can be seen of it: [`counter`], and [`report`] with [`dentry`].
+//!   longer than a call. [`gate`], [`reference`], [`task`], [`unexported`] and [`user`] wrap what is left.
+//! - what can be seen of it: [`counter`], and [`report`] with [`dentry`]; for supervisors [`device`]
+//!   with [`thread`].
 
 mod bindings;
 mod bpf;
@@ -22,9 +23,11 @@ mod callsite;
 mod cbpf;
 mod counter;
 mod dentry;
+mod device;
 mod ebpf;
 mod fetch;
 mod filter;
+mod gate;
 mod handoff;
 mod hooks;
 mod inspect;
@@ -40,6 +43,8 @@ mod sites;
 mod symbol;
 mod table;
 mod task;
+mod thread;
+mod unexported;
 mod user;
 mod verify;
 
@@ -55,6 +60,7 @@ module! {
 
 /// The loaded module. The fields are dropped in their order.
 struct SeccompEa {
+    _device: device::Device,
     _report: report::Report,
     _sites: sites::Sites,
     _caches: cache::Caches,
@@ -69,6 +75,7 @@ impl kernel::Module for SeccompEa {
         let (sites, coverage) = sites::Sites::redirect()?;
         let available = coverage.rows();
         let report = report::Report::new(coverage)?;
+        let device = device::Device::new()?;
 
         // Nothing can fail any more.
         install::open(available);
@@ -79,6 +86,7 @@ impl kernel::Module for SeccompEa {
         }
         pr_info!("filters can inspect {} system calls\n", available.len());
         Ok(SeccompEa {
+            _device: device,
             _report: report,
             _sites: sites,
             _caches: caches,

@@ -26,7 +26,8 @@ use crate::{
         Size,
         CALLS, //
     },
-    task, //
+    task,
+    unexported, //
 };
 use core::ffi::CStr;
 use kernel::prelude::*;
@@ -92,11 +93,17 @@ fn entries(call: &'static Call) -> &'static [&'static CStr] {
     }
 }
 
-/// Finds all functions that searches start from.
+/// Finds all functions that searches start from, and those that the module calls itself.
 fn symbols() -> Result<Symbols> {
     let mut names = KVec::from_elem(NO_CALL, 1, GFP_KERNEL)?;
 
-    for roots in [EXIT_ROOTS, RELEASE_ROOTS, DUMP_ROOTS, INSTALL_ROOTS] {
+    for roots in [
+        EXIT_ROOTS,
+        RELEASE_ROOTS,
+        DUMP_ROOTS,
+        INSTALL_ROOTS,
+        unexported::NAMES,
+    ] {
         names.extend_from_slice(roots, GFP_KERNEL)?;
     }
     for call in &CALLS {
@@ -387,6 +394,8 @@ impl Sites {
         }
 
         let symbols = symbols()?;
+        // SAFETY: Nothing leads to the module yet.
+        unsafe { unexported::link(&symbols)? };
         let mut calls = KVec::new();
         for search in &searches(&symbols)? {
             search.run(&symbols, &mut calls)?;

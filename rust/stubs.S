@@ -117,6 +117,17 @@ SYM_INNER_LABEL(seccomp_ea_filter_release_jump, SYM_L_GLOBAL)
 	.long	seccomp_ea_trap - . - 4
 SYM_FUNC_END(seccomp_ea_filter_release)
 
+/* Functions that are not exported, linked in the same way. */
+.macro UNEXPORTED name:req
+SYM_FUNC_START(seccomp_ea_\name)
+	ANNOTATE_NOENDBR
+	.byte	0xe9
+	.long	seccomp_ea_trap - . - 4
+SYM_FUNC_END(seccomp_ea_\name)
+.endm
+
+UNEXPORTED mm_access
+
 SYM_FUNC_START(seccomp_ea_trap)
 	ud2
 SYM_FUNC_END(seccomp_ea_trap)

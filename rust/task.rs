@@ -30,6 +30,21 @@ pub(crate) fn system_call() -> (u32, u32) {
     }
 }
 
+/// The system call that another task is in, or, once it is back in user mode, was in last.
+///
+/// # Safety
+///
+/// The task must have a stack.
+pub(crate) unsafe fn system_call_of(task: &Task) -> (u32, u32) {
+    // SAFETY: By the safety requirement. The registers are read while they may be written.
+    unsafe {
+        (
+            bindings::seccomp_ea_task_arch(task.as_ptr()),
+            bindings::seccomp_ea_task_nr(task.as_ptr()),
+        )
+    }
+}
+
 /// Whether a tracer lets the current task's system calls run without their filters
 /// (`PTRACE_O_SUSPEND_SECCOMP`; `__secure_computing()` in `kernel/seccomp.c`).
 pub(crate) fn seccomp_suspended() -> bool {

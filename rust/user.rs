@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads of user memory.
+//! User memory.
 
 use crate::{
     bindings,
     task::FilterContext, //
 };
+use core::mem::{
+    size_of,
+    MaybeUninit, //
+};
 use kernel::{
-    ffi::c_void,
+    error::to_result,
+    prelude::*,
+    transmute::{
+        AsBytes,
+        FromBytes, //
+    },
     uaccess::{
         UserPtr,
         UserSlice, //
@@ -23,6 +32,17 @@ pub(crate) fn read(context: &mut FilterContext, from: u64, to: &mut [u8]) -> boo
         return true;
     }
 
+    read_present(from, to)
+        || context.sleep(|| {
+            UserSlice::new(UserPtr::from_addr(from as usize), to.len())
+                .reader()
+                .read_slice(to)
+                .is_ok()
+        })
+}
+
+/// Copies from user memory as far as it is there, without a page fault. Any context.
+fn read_present(from: u64, to: &mut [u8]) -> bool {
     let from = UserPtr::from_addr(from as usize);
     // SAFETY: `to` is valid for writes of its length. Any address may be read from, in any context.
     let missing = unsafe {
@@ -34,12 +54,38 @@ pub(crate) fn read(context: &mut FilterContext, from: u64, to: &mut [u8]) -> boo
     };
 
     missing == 0
-        || context.sleep(|| {
-            UserSlice::new(from, to.len())
-                .reader()
-                .read_slice(to)
-                .is_ok()
-        })
+}
+
+/// Reads a struct of which the caller knows `size` bytes (`copy_struct_from_user()` in
+/// `include/linux/uaccess.h`). May sleep.
+///
+/// [`E2BIG`] if those are more, and not zero there; [`EFAULT`].
+pub(crate) fn read_struct<T: FromBytes>(from: UserPtr, size: usize) -> Result<T> {
+    let mut value = MaybeUninit::<T>::zeroed();
+
+    // SAFETY: There is room for a `T`.
+    to_result(unsafe {
+        bindings::seccomp_ea_copy_struct_from_user(
+            value.as_mut_ptr().cast(),
+            size_of::<T>(),
+            from.as_const_ptr(),
+            size,
+        )
+    })?;
+    // SAFETY: All bytes are initialised, and `T` takes any.
+    Ok(unsafe { value.assume_init() })
+}
+
+/// Writes as much of a struct as the caller knows, which is `size` bytes. May sleep.
+pub(crate) fn write_struct<T: AsBytes>(to: UserPtr, size: usize, value: &T) -> Result {
+    let bytes = value.as_bytes();
+
+    write(to, &bytes[..size.min(bytes.len())])
+}
+
+/// Writes to user memory. May sleep. [`EFAULT`].
+pub(crate) fn write(to: UserPtr, bytes: &[u8]) -> Result {
+    UserSlice::new(to, bytes.len()).writer().write_slice(bytes)
 }
 
 /// Whether all of a range lies where user memory can be (`access_ok()`).

@@ -43,6 +43,9 @@
  *	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
  */
 
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
 #if !defined(__x86_64__) && !defined(__i386__)
 #error "seccomp_ea knows the system calls of x86 only"
 #endif
@@ -109,5 +112,53 @@
 	__SECCOMP_EA_WORD(type, field, 4,				\
 			  __SECCOMP_EA_ALIGNED(type, field) &&		\
 			  __SECCOMP_EA_SIZEOF(type, field) == 8)
+
+/*
+ * What a thread was judged by, for whoever supervises it.
+ *
+ * A supervisor behind SECCOMP_RET_USER_NOTIF, or a tracer, that looks at a struct
+ * in the memory of the thread sees what another thread may have put there since.
+ * Here it gets the copy that the filters judged, and on which the system call is
+ * going to execute: SECCOMP_USER_NOTIF_FLAG_CONTINUE is safe after that. There is
+ * a copy as soon as one of the thread's filters loads from the struct for this
+ * system call; a filter that does not pins nothing.
+ *
+ * A copy that was read between the receipt of a notification and an answer to it
+ * that was accepted is the copy of that notification.
+ */
+struct seccomp_ea_pinned {
+	/* What is asked for. */
+	__u32 pid;		/* thread, as in struct seccomp_notif */
+	__u32 flags;		/* 0 */
+	__u64 buffer;		/* memory for the struct */
+	__u32 buffer_size;	/* in bytes, SECCOMP_EA_MAX at most; may be 0 */
+	/* The answer. */
+	__u32 nr;		/* of the system call that the thread is in */
+	__u32 arch;		/* AUDIT_ARCH_*, for which nr is one */
+	__u32 size;		/* what a filter loads from SECCOMP_EA_SIZE, */
+	__u32 tail;		/* from SECCOMP_EA_TAIL */
+	__u32 error;		/* and from SECCOMP_EA_ERROR */
+};
+
+#define SECCOMP_EA_PINNED_SIZE_VER0	40
+
+/*
+ * An ioctl of /dev/seccomp_ea. All of the buffer is written: what lies past the
+ * struct is zero, as it would be for the kernel, and so is all of it with an
+ * error. Of a struct that is larger than the buffer the rest is left out; the
+ * tail tells whether anything is in there.
+ *
+ * The argument is extensible by its size, which the number of the ioctl has in
+ * it. Errors:
+ *
+ *   EINVAL  unknown flags, a buffer of more than SECCOMP_EA_MAX, or an argument
+ *           of less than SECCOMP_EA_PINNED_SIZE_VER0
+ *   E2BIG   the argument is larger than the kernel's, and not zero there
+ *   EFAULT  the argument or the buffer could not be accessed
+ *   ESRCH   the caller's pid namespace has no such thread
+ *   EPERM   the caller may not read the thread's memory (process_vm_readv(2))
+ *   ENOENT  nothing is pinned: no filter inspects the call that the thread is in
+ */
+#define SECCOMP_EA_IOCTL_READ_PINNED	_IOWR(0xea, 0, struct seccomp_ea_pinned)
 
 #endif /* _UAPI_LINUX_SECCOMP_EA_H */
