@@ -33,7 +33,7 @@ struct seccomp_ea_node {
 };
 
 /* How many counters there are (counter.rs). */
-#define SECCOMP_EA_COUNTERS	8
+#define SECCOMP_EA_COUNTERS	9
 
 void seccomp_ea_count(unsigned int counter, long difference);
 unsigned long seccomp_ea_counted(unsigned int counter);
@@ -42,12 +42,14 @@ struct dentry *seccomp_ea_debugfs_file(const char *directory, const char *name);
 unsigned int seccomp_ea_dentry_references(const struct dentry *dentry);
 
 bool seccomp_ea_may_log(void);
+bool seccomp_ea_may_log_change(void);
 bool seccomp_ea_module_get(void);
 void seccomp_ea_module_put(void);
 unsigned long seccomp_ea_irq_save(void);
 void seccomp_ea_irq_restore(unsigned long flags);
 u32 seccomp_ea_current_nr(void);
 u32 seccomp_ea_current_arch(void);
+void seccomp_ea_current_comm(char name[TASK_COMM_LEN]);
 u32 seccomp_ea_task_nr(struct task_struct *task);
 u32 seccomp_ea_task_arch(struct task_struct *task);
 struct task_struct *seccomp_ea_find_task(pid_t pid);
@@ -56,9 +58,10 @@ int seccomp_ea_copy_struct_from_user(void *to, size_t ksize,
 bool seccomp_ea_access_ok(const void __user *from, size_t size);
 void *seccomp_ea_zalloc(size_t size);
 
-/* Not exported (stubs.S). */
+/* Functions that are not exported (stubs.S). */
 struct mm_struct *seccomp_ea_mm_access(struct task_struct *task,
 				       unsigned int mode);
+int seccomp_ea_force_sig_seccomp(int syscall, int reason, bool force_coredump);
 
 int seccomp_ea_nodes_init(struct rhashtable *table);
 struct seccomp_ea_node *seccomp_ea_nodes_find(struct rhashtable *table,

@@ -80,6 +80,10 @@ pub(crate) struct State {
     pub(crate) fetched: Fetched,
     /// One past the last byte of the page that may not be zero.
     pub(crate) dirty: usize,
+    /// The struct was changed in user memory since, and that was noticed.
+    pub(crate) changed: bool,
+    /// It was told of this thread that it is one that does so.
+    pub(crate) told: bool,
 }
 
 /// What filters see, and supervisors.

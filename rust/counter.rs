@@ -26,6 +26,8 @@ pub(crate) enum Counter {
     DeniedUnknown,
     /// Filters refused by verification.
     Refused,
+    /// System calls whose struct was changed after their filters saw it, as far as that is looked for.
+    Changed,
 }
 
 impl Counter {
@@ -38,6 +40,7 @@ impl Counter {
         Counter::DeniedNoMemory,
         Counter::DeniedUnknown,
         Counter::Refused,
+        Counter::Changed,
     ];
 
     /// Counts one more.
@@ -73,6 +76,7 @@ impl fmt::Display for Counter {
             Counter::DeniedNoMemory => "denied_no_memory",
             Counter::DeniedUnknown => "denied_unknown",
             Counter::Refused => "refused",
+            Counter::Changed => "changed",
         };
 
         write!(f, "{name} {}", self.value())

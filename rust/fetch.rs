@@ -79,6 +79,7 @@ pub(crate) fn fetch(
     pinned.data = *data;
     state.call = Some(call);
     state.dirty = if error == 0 { fetched.tail } else { 0 };
+    state.changed = false;
     state.fetched = fetched;
 }
 

@@ -7,6 +7,7 @@ use crate::{
         self,
         Own, //
     },
+    change,
     counter::Counter,
     serve::{
         Copy,
@@ -19,17 +20,23 @@ use crate::{
 };
 
 /// Calls `f` with the cache and the row of the system call that the current thread is in, if a filter
-/// pass judged a copy of its struct.
+/// pass judged a copy of its struct. The answer is `fault` where it is not to have any.
 ///
 /// The call is the one of the thread's registers, not the one that a site is known for: some copy
 /// functions serve several calls, and a pass that ended in a denial leaves its copy behind.
-fn with_judged<R>(f: impl FnOnce(&Own<'_>, &'static Call) -> R) -> Option<R> {
+fn with_judged<R>(fault: R, f: impl FnOnce(&Own<'_>, &'static Call) -> R) -> Option<R> {
     cache::with_current(|cache| {
         let (arch, nr) = task::system_call();
         let call = cache.state.call?;
         let judged = cache.state.pass.is_some_and(|pass| pass.covers(arch, nr));
 
-        (judged && !task::seccomp_suspended()).then(|| f(cache, call))
+        if !judged || task::seccomp_suspended() {
+            return None;
+        }
+        match change::is_fatal(cache, call) {
+            true => Some(fault),
+            false => Some(f(cache, call)),
+        }
     })
     .flatten()
 }
@@ -55,7 +62,7 @@ pub(crate) enum Answer {
 /// Answers `_copy_from_user()` of `length` bytes at `from`; `write` gets the bytes if there are any.
 /// Atomic context.
 pub(crate) fn copy(from: u64, length: usize, write: impl FnOnce(&[u8])) -> Answer {
-    with_judged(|cache, call| {
+    with_judged(Answer::Fault, |cache, call| {
         let bytes = match cache.state.fetched.copy(from, length, call.copies_array) {
             Copy::Other => return Answer::Usual,
             Copy::Fault => None,
@@ -76,7 +83,7 @@ pub(crate) fn copy(from: u64, length: usize, write: impl FnOnce(&[u8])) -> Answe
 /// Before that reads anything it asks whether the whole range lies in user space; a struct may begin
 /// there and end elsewhere.
 pub(crate) fn zeroed(from: u64, length: usize) -> Option<Zeroed> {
-    with_judged(|cache, _| {
+    with_judged(Zeroed::Fault, |cache, _| {
         let zeroed = match user::is_user_range(from, length) {
             true => cache
                 .state
@@ -93,7 +100,7 @@ pub(crate) fn zeroed(from: u64, length: usize) -> Option<Zeroed> {
 /// Answers `get_user()` of the 32-bit word at `from`, or [`None`] if that takes its usual way. Atomic
 /// context.
 pub(crate) fn word(from: u64) -> Option<Word> {
-    with_judged(|cache, _| {
+    with_judged(Word::Fault, |cache, _| {
         let word = cache.state.fetched.word(from);
 
         count(word == Word::Fault);

@@ -29,6 +29,15 @@ bool seccomp_ea_may_log(void)
 	return __ratelimit(&state);
 }
 
+/* The same for messages about changed structs. */
+bool seccomp_ea_may_log_change(void)
+{
+	static DEFINE_RATELIMIT_STATE(state, DEFAULT_RATELIMIT_INTERVAL,
+				      DEFAULT_RATELIMIT_BURST);
+
+	return __ratelimit(&state);
+}
+
 bool seccomp_ea_module_get(void)
 {
 	return try_module_get(THIS_MODULE);
@@ -60,6 +69,11 @@ u32 seccomp_ea_current_nr(void)
 u32 seccomp_ea_current_arch(void)
 {
 	return syscall_get_arch(current);
+}
+
+void seccomp_ea_current_comm(char name[TASK_COMM_LEN])
+{
+	strscpy_pad(name, current->comm, TASK_COMM_LEN);
 }
 
 /* The registers of another task may change meanwhile. It must have a stack. */

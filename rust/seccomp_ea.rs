@@ -14,13 +14,14 @@
 //!   [`callsite`], [`symbol`] and [`kprobe`]. [`cache`], [`filter`] and [`bpf`] own what lives
 //!   longer than a call. [`gate`], [`reference`], [`task`], [`unexported`] and [`user`] wrap what is left.
 //! - what can be seen of it: [`counter`], and [`report`] with [`dentry`]; for supervisors [`device`]
-//!   with [`thread`].
+//!   with [`thread`], and [`change`].
 
 mod bindings;
 mod bpf;
 mod cache;
 mod callsite;
 mod cbpf;
+mod change;
 mod counter;
 mod dentry;
 mod device;
@@ -48,6 +49,7 @@ mod unexported;
 mod user;
 mod verify;
 
+use core::borrow::Borrow;
 use kernel::prelude::*;
 
 module! {
@@ -56,6 +58,12 @@ module! {
     authors: ["The seccomp_ea authors"],
     description: "seccomp filters for the structs of extensible-argument system calls",
     license: "GPL",
+    params: {
+        on_change: u32 {
+            default: 0,
+            description: "Structs that change after their filters saw them: 0 ignore, 1 count, 2 and log, 3 and kill",
+        },
+    },
 }
 
 /// The loaded module. The fields are dropped in their order.
@@ -68,6 +76,8 @@ struct SeccompEa {
 
 impl kernel::Module for SeccompEa {
     fn init(_module: &'static ThisModule) -> Result<Self> {
+        change::react_by(*module_parameters::on_change.value().borrow())?;
+
         // SAFETY: This function is called once, and nothing leads to the module yet.
         unsafe { filter::init() };
         // SAFETY: As above. The caches are dropped after the sites, without which there are none.

@@ -127,6 +127,7 @@ SYM_FUNC_END(seccomp_ea_\name)
 .endm
 
 UNEXPORTED mm_access
+UNEXPORTED force_sig_seccomp
 
 SYM_FUNC_START(seccomp_ea_trap)
 	ud2

@@ -6,6 +6,7 @@ use crate::bindings;
 use kernel::{
     fmt,
     prelude::*,
+    str::BStr,
     task::Task,
     time::{
         delay::fsleep,
@@ -102,6 +103,35 @@ pub(crate) fn without_interrupts<R>(f: impl FnOnce() -> R) -> R {
 pub(crate) fn may_log() -> bool {
     // SAFETY: Any context.
     unsafe { bindings::seccomp_ea_may_log() }
+}
+
+/// The same for messages about changed structs.
+pub(crate) fn may_log_change() -> bool {
+    // SAFETY: Any context.
+    unsafe { bindings::seccomp_ea_may_log_change() }
+}
+
+/// The name of a thread, for the log.
+pub(crate) struct Comm([u8; kernel::bindings::TASK_COMM_LEN as usize]);
+
+impl Comm {
+    /// The name of the current thread. Any context.
+    pub(crate) fn current() -> Comm {
+        let mut name = Comm([0; _]);
+
+        // SAFETY: The buffer has the size of a name.
+        unsafe { bindings::seccomp_ea_current_comm(name.0.as_mut_ptr()) };
+        name
+    }
+}
+
+impl fmt::Display for Comm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let length = self.0.iter().position(|&byte| byte == 0);
+
+        // What is not printable is escaped.
+        fmt::Display::fmt(BStr::from_bytes(&self.0[..length.unwrap_or(0)]), f)
+    }
 }
 
 /// The context of a running filter.

@@ -24,9 +24,10 @@ use kernel::{
 };
 
 const MM_ACCESS: &CStr = c"mm_access";
+const FORCE_SIG_SECCOMP: &CStr = c"force_sig_seccomp";
 
 /// What [`link`] has to find.
-pub(crate) const NAMES: &[&CStr] = &[MM_ACCESS];
+pub(crate) const NAMES: &[&CStr] = &[MM_ACCESS, FORCE_SIG_SECCOMP];
 
 /// Points the stubs to the functions. May sleep.
 ///
@@ -36,7 +37,13 @@ pub(crate) const NAMES: &[&CStr] = &[MM_ACCESS];
 ///
 /// Nobody may call another function of this file until this one has succeeded.
 pub(crate) unsafe fn link(symbols: &Symbols) -> Result {
-    let stubs = [(MM_ACCESS, bindings::seccomp_ea_mm_access as usize)];
+    let stubs = [
+        (MM_ACCESS, bindings::seccomp_ea_mm_access as usize),
+        (
+            FORCE_SIG_SECCOMP,
+            bindings::seccomp_ea_force_sig_seccomp as usize,
+        ),
+    ];
 
     for (name, stub) in stubs {
         let function = symbols.get(name)?;
@@ -59,4 +66,11 @@ pub(crate) fn mm_access(task: &Task, mode: u32) -> Result<ARef<MmWithUser>> {
     // SAFETY: It is a reference on a user of the memory, which the caller gets; `MmWithUser` has the
     // layout of `struct mm_struct`.
     Ok(unsafe { ARef::from_raw(mm.cast()) })
+}
+
+/// Ends the current process as `SECCOMP_RET_KILL_PROCESS` does, as soon as it is about to return to
+/// user mode. Nothing can keep SIGSYS from that. Any context but NMI.
+pub(crate) fn kill_current(nr: u32) {
+    // SAFETY: The current task is in a system call; the stub is valid, see `link()`.
+    unsafe { bindings::seccomp_ea_force_sig_seccomp(nr as c_int, 0, true) };
 }

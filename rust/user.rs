@@ -41,6 +41,27 @@ pub(crate) fn read(context: &mut FilterContext, from: u64, to: &mut [u8]) -> boo
         })
 }
 
+/// How much is looked at in one go.
+const CHUNK: usize = 64;
+
+/// Splits a range into parts of [`CHUNK`] bytes at most, none of which lies in more than one page: calls
+/// `f` with their addresses, offsets and lengths as long as that returns true, and tells whether it
+/// always did.
+fn all_chunks(from: u64, length: usize, mut f: impl FnMut(u64, usize, usize) -> bool) -> bool {
+    let mut offset = 0;
+
+    while offset < length {
+        let address = from.wrapping_add(offset as u64);
+        let chunk = (CHUNK - address as usize % CHUNK).min(length - offset);
+
+        if !f(address, offset, chunk) {
+            return false;
+        }
+        offset += chunk;
+    }
+    true
+}
+
 /// Copies from user memory as far as it is there, without a page fault. Any context.
 fn read_present(from: u64, to: &mut [u8]) -> bool {
     let from = UserPtr::from_addr(from as usize);
@@ -54,6 +75,26 @@ fn read_present(from: u64, to: &mut [u8]) -> bool {
     };
 
     missing == 0
+}
+
+/// Whether user memory is there, all of it, without a page fault. Any context.
+pub(crate) fn is_present(from: u64, length: usize) -> bool {
+    let mut bytes = [0; CHUNK];
+
+    all_chunks(from, length, |address, _, chunk| {
+        read_present(address, &mut bytes[..chunk])
+    })
+}
+
+/// Whether user memory, as far as it is there without a page fault, is not `expected`. Any context.
+pub(crate) fn differs(from: u64, expected: &[u8]) -> bool {
+    let mut bytes = [0; CHUNK];
+
+    !all_chunks(from, expected.len(), |address, offset, chunk| {
+        let bytes = &mut bytes[..chunk];
+
+        !read_present(address, bytes) || *bytes == expected[offset..offset + chunk]
+    })
 }
 
 /// Reads a struct of which the caller knows `size` bytes (`copy_struct_from_user()` in

@@ -149,12 +149,13 @@ enum counter {
 	DENIED_NO_MEMORY,
 	DENIED_UNKNOWN,
 	REFUSED,
+	CHANGED,
 	COUNTERS,
 };
 
 static const char * const names[COUNTERS] = {
 	"filters", "caches", "fetches", "served", "faults", "denied_no_memory", "denied_unknown",
-	"refused",
+	"refused", "changed",
 };
 
 static const char *name_of(int counter)
