@@ -17,6 +17,7 @@
 
 #include "common.h"
 #include "kselftest_harness.h"
+#include "supervise.h"
 #include "withhold.h"
 
 /* No call here returns it of its own accord. */
@@ -26,6 +27,7 @@
 #define LOG_REFUSED	"there is a kprobe at "
 #define LOG_WAITING	"waiting until the kprobes on its call sites are removed"
 #define LOG_FILTERS	"waiting until the last filter"
+#define LOG_DEVICE	"waiting until nobody has its device open"
 #define LOG_INSTALL	"waiting until no filter is being installed"
 
 #define TRACING		"/sys/kernel/tracing/"
@@ -612,6 +614,29 @@ TEST_F(module, forced_unload_waits)
 	ASSERT_EQ(0, pthread_join(thread, NULL));
 	EXPECT_EQ(0, ret);
 	EXPECT_EQ(0, wrong_unfiltered());
+	close(log);
+}
+
+/* And for the device, whose last user still runs the module's code. */
+TEST_F(module, forced_unload_waits_for_device)
+{
+	struct seccomp_ea_pinned pinned;
+	int log = log_open(), i, device;
+	pthread_t thread;
+	long ret = 1;
+
+	device = ea_device();
+	ASSERT_LE(0, device);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, unload_forced, &ret));
+	for (i = 0; i < 10000 && !log_has(log, LOG_DEVICE); i++)
+		nap();
+	EXPECT_GT(10000, i);
+	EXPECT_EQ(1, ret);
+	EXPECT_EQ(-ENOENT, ea_device());
+	EXPECT_EQ(-ENOENT, read_pinned(device, getpid(), &pinned, NULL, 0));
+	close(device);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(0, ret);
 	close(log);
 }
 
