@@ -30,7 +30,12 @@ fn with_judged<R>(fault: R, f: impl FnOnce(&Own<'_>, &'static Call) -> R) -> Opt
         let call = cache.state.call?;
         let judged = cache.state.pass.is_some_and(|pass| pass.covers(arch, nr));
 
-        if !judged || task::seccomp_suspended() {
+        if task::seccomp_suspended() {
+            // Nor is the rest of this call served, should the tracer end now.
+            cache.state.pass = None;
+            return None;
+        }
+        if !judged {
             return None;
         }
         match change::is_fatal(cache, call) {
