@@ -68,7 +68,7 @@ struct Head {
 
 const FIRST_PAGE: usize = 4096;
 const PADDING: usize =
-    FIRST_PAGE - size_of::<Head>() - size_of::<State>() - size_of::<Info>() - size_of::<Data>();
+    FIRST_PAGE - size_of::<Head>() - size_of::<State>() - offset_of!(Pinned, page);
 
 /// What is known of the copy.
 #[derive(Default)]
@@ -89,6 +89,8 @@ pub(crate) struct State {
 /// What filters see, and supervisors.
 #[repr(C)]
 pub(crate) struct Pinned {
+    /// Which program of the thread it is for, see [`task::exec_id`].
+    pub(crate) exec_id: u64,
     pub(crate) info: Info,
     pub(crate) data: Data,
     pub(crate) page: [u8; EA_SIZE as usize],
@@ -245,11 +247,11 @@ pub(crate) fn with_current<R>(f: impl FnOnce(&mut Own<'_>) -> R) -> Option<R> {
     })
 }
 
-/// Calls `f` with what is pinned for a thread and the system call that it is in, as `(arch, nr)`.
+/// Calls `f` with what is pinned for the system call that a thread is in.
 ///
-/// [`None`] if the thread has no cache, or writes it right now. The caller has a reference on the task.
-/// `f` must not sleep.
-pub(crate) fn with_pinned<R>(task: &Task, f: impl FnOnce(&Pinned, (u32, u32)) -> R) -> Option<R> {
+/// [`None`] if nothing is: the thread has no cache, or fetches right now, or what is there was left
+/// behind by another system call or another program. `f` must not sleep.
+pub(crate) fn with_pinned<R>(task: &Task, f: impl FnOnce(&Pinned) -> R) -> Option<R> {
     task::without_interrupts(|| {
         let _guard = rcu::read_lock();
         let cache = find(task.as_ptr() as usize)?.as_ptr();
@@ -257,10 +259,16 @@ pub(crate) fn with_pinned<R>(task: &Task, f: impl FnOnce(&Pinned, (u32, u32)) ->
         let (gate, pinned) = unsafe { (&(*cache).head.gate, &(*cache).pinned) };
 
         gate.enter(|| {
-            // SAFETY: The gate is entered, so that the thread does not write. It does not get past
-            // `release()` either, and so has a stack.
-            unsafe { f(&*pinned.get(), task::system_call_of(task)) }
+            // SAFETY: The gate is entered, so that the thread does not write.
+            let pinned = unsafe { &*pinned.get() };
+            // SAFETY: Nor does the thread get past `release()`, and so it has a stack.
+            let system_call = unsafe { task::system_call_of(task) };
+
+            ((pinned.data.arch, pinned.data.nr) == system_call
+                && pinned.exec_id == task::exec_id(task))
+            .then(|| f(pinned))
         })
+        .flatten()
     })
 }
 

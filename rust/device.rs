@@ -9,10 +9,7 @@ use crate::{
         self,
         seccomp_ea_pinned, //
     },
-    cache::{
-        self,
-        Pinned, //
-    },
+    cache,
     layout::EA_SIZE,
     reference::ModuleReference,
     task,
@@ -123,14 +120,23 @@ fn read_pinned(argument: UserPtr, size: usize) -> Result {
     if request.flags != 0 || request.buffer_size > EA_SIZE {
         return Err(EINVAL);
     }
-    let mut buffer = KVec::from_elem(0u8, request.buffer_size as usize, GFP_KERNEL_ACCOUNT)?;
+    let length = request.buffer_size as usize;
+    let mut buffer = KVec::from_elem(0u8, length, GFP_KERNEL_ACCOUNT)?;
 
     let thread = Thread::find(request.pid).ok_or(ESRCH)?;
     let memory = thread.memory()?;
-    let answer = cache::with_pinned(thread.task(), |pinned, call| {
-        answer(&request, &mut buffer, pinned, call)
-    });
-    let answer = answer.flatten().ok_or(ENOENT)?;
+    let answer = cache::with_pinned(thread.task(), |pinned| {
+        buffer.copy_from_slice(&pinned.page[..length]);
+        seccomp_ea_pinned {
+            nr: pinned.data.nr,
+            arch: pinned.data.arch,
+            size: pinned.info.size,
+            tail: pinned.info.tail,
+            error: pinned.info.error,
+            ..request
+        }
+    })
+    .ok_or(ENOENT)?;
 
     // The permission was for this memory, and not for what the thread may have executed since.
     if !thread.uses(&memory) {
@@ -138,26 +144,4 @@ fn read_pinned(argument: UserPtr, size: usize) -> Result {
     }
     user::write(UserPtr::from_addr(request.buffer as usize), &buffer)?;
     user::write_struct(argument, size, &answer)
-}
-
-/// Fills in what is pinned, if it is for the system call that the thread is in: what an earlier one left
-/// behind is not.
-fn answer(
-    request: &seccomp_ea_pinned,
-    buffer: &mut [u8],
-    pinned: &Pinned,
-    (arch, nr): (u32, u32),
-) -> Option<seccomp_ea_pinned> {
-    if (pinned.data.arch, pinned.data.nr) != (arch, nr) {
-        return None;
-    }
-    buffer.copy_from_slice(&pinned.page[..buffer.len()]);
-    Some(seccomp_ea_pinned {
-        nr,
-        arch,
-        size: pinned.info.size,
-        tail: pinned.info.tail,
-        error: pinned.info.error,
-        ..*request
-    })
 }

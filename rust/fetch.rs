@@ -18,7 +18,10 @@ use crate::{
         Call,
         Size, //
     },
-    task::FilterContext,
+    task::{
+        self,
+        FilterContext, //
+    },
     user, //
 };
 use kernel::prelude::*;
@@ -34,6 +37,8 @@ pub(crate) fn fetch(
     abi: Abi,
     call: &'static Call,
 ) {
+    // What is there now is not for this call.
+    let (state, mut pinned) = cache.rewrite();
     let argument = |index: usize| abi.argument(data.args[index]);
     let start = argument(call.pointer);
     let (size, claimed) = match call.size {
@@ -50,7 +55,6 @@ pub(crate) fn fetch(
     };
     let mut fetched = Fetched::new(start, size, claimed, call.smallest);
 
-    let (state, mut pinned) = cache.rewrite();
     let (bytes, unused) = pinned.page.split_at_mut(fetched.length);
     let (low, high) = bytes.split_at_mut(fetched.boundary);
     let faults = Faults {
@@ -77,6 +81,7 @@ pub(crate) fn fetch(
         ..Info::default()
     };
     pinned.data = *data;
+    pinned.exec_id = task::exec_id(kernel::current!());
     state.call = Some(call);
     state.dirty = if error == 0 { fetched.tail } else { 0 };
     state.changed = false;

@@ -46,6 +46,12 @@ pub(crate) unsafe fn system_call_of(task: &Task) -> (u32, u32) {
     }
 }
 
+/// A number that changes whenever the task executes a program (`setup_new_exec()` in `fs/exec.c`).
+pub(crate) fn exec_id(task: &Task) -> u64 {
+    // SAFETY: The task is valid. It changes the number at any time.
+    unsafe { (&raw const (*task.as_ptr()).self_exec_id).read_volatile() }
+}
+
 /// Whether a tracer lets the current task's system calls run without their filters
 /// (`PTRACE_O_SUSPEND_SECCOMP`; `__secure_computing()` in `kernel/seccomp.c`).
 pub(crate) fn seccomp_suspended() -> bool {

@@ -116,15 +116,18 @@
 /*
  * What a thread was judged by, for whoever supervises it.
  *
- * A supervisor behind SECCOMP_RET_USER_NOTIF, or a tracer, that looks at a struct
- * in the memory of the thread sees what another thread may have put there since.
- * Here it gets the copy that the filters judged, and on which the system call is
- * going to execute: SECCOMP_USER_NOTIF_FLAG_CONTINUE is safe after that. There is
- * a copy as soon as one of the thread's filters loads from the struct for this
- * system call; a filter that does not pins nothing.
+ * A supervisor behind SECCOMP_RET_USER_NOTIF that looks at a struct in the memory
+ * of the thread sees what another thread may have put there since. Here it gets the
+ * copy that the filters judged, and on which the system call is going to execute:
+ * SECCOMP_USER_NOTIF_FLAG_CONTINUE is safe after that. There is a copy as soon as
+ * one of the thread's filters loads from the struct for this system call; a filter
+ * that does not pins nothing.
  *
  * A copy that was read between the receipt of a notification and an answer to it
  * that was accepted is the copy of that notification.
+ *
+ * A tracer at SECCOMP_RET_TRACE gets what was judged so far. The filters run again
+ * after it, on another copy, so that they, and not the tracer, decide what executes.
  */
 struct seccomp_ea_pinned {
 	/* What is asked for. */
