@@ -13,6 +13,7 @@ use crate::{
     unexported,
     user, //
 };
+use core::borrow::Borrow;
 use kernel::{
     prelude::*,
     sync::atomic::{
@@ -31,7 +32,11 @@ const KILL: u32 = 3;
 static REACTION: Atomic<u32> = Atomic::new(IGNORE);
 
 /// Chooses the reaction. [`EINVAL`] if there is no such.
-pub(crate) fn react_by(reaction: u32) -> Result {
+///
+/// The kernel crate before 7.3 has references for the values of parameters.
+pub(crate) fn react_by(reaction: impl Borrow<u32>) -> Result {
+    let reaction = *reaction.borrow();
+
     if reaction > KILL {
         pr_err!("there is no on_change={}\n", reaction);
         return Err(EINVAL);

@@ -49,7 +49,6 @@ mod unexported;
 mod user;
 mod verify;
 
-use core::borrow::Borrow;
 use kernel::prelude::*;
 
 module! {
@@ -76,7 +75,7 @@ struct SeccompEa {
 
 impl kernel::Module for SeccompEa {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        change::react_by(*module_parameters::on_change.value().borrow())?;
+        change::react_by(module_parameters::on_change.value())?;
 
         // SAFETY: This function is called once, and nothing leads to the module yet.
         unsafe { filter::init() };
