@@ -49,6 +49,7 @@ unsigned long seccomp_ea_irq_save(void);
 void seccomp_ea_irq_restore(unsigned long flags);
 u32 seccomp_ea_current_nr(void);
 u32 seccomp_ea_current_arch(void);
+void seccomp_ea_current_arguments(unsigned long args[6]);
 void seccomp_ea_current_comm(char name[TASK_COMM_LEN]);
 u32 seccomp_ea_task_nr(struct task_struct *task);
 u32 seccomp_ea_task_arch(struct task_struct *task);

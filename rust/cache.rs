@@ -49,6 +49,10 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
+        atomic::{
+            ordering::Relaxed,
+            Atomic, //
+        },
         rcu, //
     },
     task::Task,
@@ -64,6 +68,20 @@ struct Head {
     task: Option<ARef<Task>>,
     /// Whoever wants to read [`Pinned`] and is not the thread has to pass it.
     gate: Gate,
+    /// One of [`Standing`]. Tracers change it at any time.
+    standing: Atomic<u32>,
+}
+
+/// Whether the copy is for the system call that the thread is in, as far as tracers have a say in it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Standing {
+    /// It is if a pass says so. Memory of zeroes says this.
+    Judged,
+    /// It is not: it was left behind by an earlier one.
+    LeftBehind,
+    /// Nobody knows.
+    Unknown,
 }
 
 const FIRST_PAGE: usize = 4096;
@@ -113,6 +131,19 @@ const _: () = {
     assert!(offset_of!(Cache, head) == 0 && offset_of!(Head, node) == 0);
 };
 
+impl Standing {
+    fn read(word: &Atomic<u32>) -> Standing {
+        const JUDGED: u32 = Standing::Judged as u32;
+        const LEFT_BEHIND: u32 = Standing::LeftBehind as u32;
+
+        match word.load(Relaxed) {
+            JUDGED => Standing::Judged,
+            LEFT_BEHIND => Standing::LeftBehind,
+            _ => Standing::Unknown,
+        }
+    }
+}
+
 /// The cache of the current thread.
 ///
 /// # Invariants
@@ -121,6 +152,7 @@ const _: () = {
 pub(crate) struct Own<'a> {
     pub(crate) state: &'a mut State,
     gate: &'a Gate,
+    standing: &'a Atomic<u32>,
     pinned: &'a UnsafeCell<Pinned>,
 }
 
@@ -134,6 +166,7 @@ impl<'a> Own<'a> {
     /// What is pinned, to be written, and the state with it. No supervisor sees it meanwhile.
     pub(crate) fn rewrite(&mut self) -> (&mut State, Rewrite<'_>) {
         self.gate.close();
+        self.standing.store(Standing::Judged as u32, Relaxed);
         // INVARIANT: It was closed just now, and only the current thread opens it.
         let rewrite = Rewrite {
             gate: self.gate,
@@ -141,6 +174,10 @@ impl<'a> Own<'a> {
         };
 
         (self.state, rewrite)
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        Standing::read(self.standing)
     }
 
     /// The address that filters are given as their context.
@@ -235,16 +272,57 @@ pub(crate) fn with_current<R>(f: impl FnOnce(&mut Own<'_>) -> R) -> Option<R> {
         // SAFETY: The cache is valid as long as the current thread runs. Only the current thread
         // uses the state. It is not in here already: nothing that `f` does is an inspected system
         // call, and a filter does not run meanwhile.
-        let (state, gate, pinned) =
-            unsafe { (&mut (*cache).state, &(*cache).head.gate, &(*cache).pinned) };
+        let (state, head, pinned) =
+            unsafe { (&mut (*cache).state, &(*cache).head, &(*cache).pinned) };
 
         // INVARIANT: They are of one cache, which is the current thread's.
         f(&mut Own {
             state,
-            gate,
+            gate: &head.gate,
+            standing: &head.standing,
             pinned,
         })
     })
+}
+
+/// Notes down that the seccomp of a thread is about to be suspended.
+///
+/// A thread that is not `seized`, but has been stopped before, is never between its filters and its
+/// copies: what is in its cache was left behind, or will be when its filters run again. One that is
+/// seized may be anywhere in the call that it is in, or just out of it.
+pub(crate) fn suspend(task: &Task, seized: bool) {
+    let _guard = rcu::read_lock();
+    let Some(cache) = find(task.as_ptr() as usize) else {
+        return;
+    };
+    let cache = cache.as_ptr();
+    // SAFETY: The cache is valid until the RCU read-side critical section ends.
+    let (gate, word, pinned) = unsafe {
+        (
+            &(*cache).head.gate,
+            &(*cache).head.standing,
+            &(*cache).pinned,
+        )
+    };
+    // A thread that fetches may go on in the same call as well.
+    let in_call = || {
+        gate.enter(|| {
+            // SAFETY: As in `with_pinned()`.
+            unsafe { is_for(&*pinned.get(), task::system_call_of(task)) }
+        })
+        .unwrap_or(true)
+    };
+    let standing = match seized && in_call() {
+        true => Standing::Unknown,
+        false => Standing::LeftBehind,
+    };
+
+    word.store(standing as u32, Relaxed);
+}
+
+/// Whether a copy is for this system call, or for an earlier one like it.
+fn is_for(pinned: &Pinned, (arch, nr): (u32, u32)) -> bool {
+    (pinned.data.arch, pinned.data.nr) == (arch, nr)
 }
 
 /// Calls `f` with what is pinned for the system call that a thread is in.
@@ -252,24 +330,29 @@ pub(crate) fn with_current<R>(f: impl FnOnce(&mut Own<'_>) -> R) -> Option<R> {
 /// [`None`] if nothing is: the thread has no cache, or fetches right now, or what is there was left
 /// behind by another system call or another program. `f` must not sleep.
 pub(crate) fn with_pinned<R>(task: &Task, f: impl FnOnce(&Pinned) -> R) -> Option<R> {
-    task::without_interrupts(|| {
-        let _guard = rcu::read_lock();
-        let cache = find(task.as_ptr() as usize)?.as_ptr();
-        // SAFETY: The cache is valid until the RCU read-side critical section ends.
-        let (gate, pinned) = unsafe { (&(*cache).head.gate, &(*cache).pinned) };
+    let _guard = rcu::read_lock();
+    let cache = find(task.as_ptr() as usize)?.as_ptr();
+    // SAFETY: The cache is valid until the RCU read-side critical section ends.
+    let (gate, standing, pinned) = unsafe {
+        (
+            &(*cache).head.gate,
+            &(*cache).head.standing,
+            &(*cache).pinned,
+        )
+    };
 
-        gate.enter(|| {
-            // SAFETY: The gate is entered, so that the thread does not write.
-            let pinned = unsafe { &*pinned.get() };
-            // SAFETY: Nor does the thread get past `release()`, and so it has a stack.
-            let system_call = unsafe { task::system_call_of(task) };
+    gate.enter(|| {
+        // SAFETY: The gate is entered, so that the thread does not write.
+        let pinned = unsafe { &*pinned.get() };
+        // SAFETY: Nor does the thread get past `release()`, and so it has a stack.
+        let system_call = unsafe { task::system_call_of(task) };
 
-            ((pinned.data.arch, pinned.data.nr) == system_call
-                && pinned.exec_id == task::exec_id(task))
+        (is_for(pinned, system_call)
+            && pinned.exec_id == task::exec_id(task)
+            && Standing::read(standing) == Standing::Judged)
             .then(|| f(pinned))
-        })
-        .flatten()
     })
+    .flatten()
 }
 
 /// Makes a cache for the current thread, which has none. May sleep.

@@ -211,7 +211,7 @@ impl Drop for CallSite {
     }
 }
 
-/// Points the jump at the end of the module's stub for `seccomp_filter_release()` to it.
+/// Points the jump of a stub to the function that it stands for, or ends with.
 ///
 /// # Safety
 ///

@@ -5,7 +5,8 @@
 use crate::{
     cache::{
         self,
-        Own, //
+        Own,
+        Standing, //
     },
     change,
     counter::Counter,
@@ -30,17 +31,18 @@ fn with_judged<R>(fault: R, f: impl FnOnce(&Own<'_>, &'static Call) -> R) -> Opt
         let call = cache.state.call?;
         let judged = cache.state.pass.is_some_and(|pass| pass.covers(arch, nr));
 
-        if task::seccomp_suspended() {
-            // Nor is the rest of this call served, should the tracer end now.
-            cache.state.pass = None;
-            return None;
-        }
         if !judged {
             return None;
         }
-        match change::is_fatal(cache, call) {
-            true => Some(fault),
-            false => Some(f(cache, call)),
+        match cache.standing() {
+            Standing::Judged if change::is_fatal(cache, call) => Some(fault),
+            Standing::Judged => Some(f(cache, call)),
+            Standing::LeftBehind => None,
+            Standing::Unknown => {
+                // Neither from the copy, nor from memory. The next call is not in doubt any more.
+                cache.state.pass = None;
+                Some(fault)
+            }
         }
     })
     .flatten()

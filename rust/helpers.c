@@ -71,19 +71,26 @@ u32 seccomp_ea_current_arch(void)
 	return syscall_get_arch(current);
 }
 
+void seccomp_ea_current_arguments(unsigned long args[6])
+{
+	syscall_get_arguments(current, current_pt_regs(), args);
+}
+
 void seccomp_ea_current_comm(char name[TASK_COMM_LEN])
 {
 	strscpy_pad(name, current->comm, TASK_COMM_LEN);
 }
 
-/* The registers of another task may change meanwhile. It must have a stack. */
+/* The system call of another task, which must have a stack. */
 u32 seccomp_ea_task_nr(struct task_struct *task)
 {
+	/* The task may enter or leave one meanwhile. */
 	return data_race(syscall_get_nr(task, task_pt_regs(task)));
 }
 
 u32 seccomp_ea_task_arch(struct task_struct *task)
 {
+	/* As above. */
 	return data_race(syscall_get_arch(task));
 }
 

@@ -33,6 +33,7 @@ use crate::{
         Word,
         Zeroed, //
     },
+    suspend,
     task::{
         self,
         FilterContext, //
@@ -128,6 +129,18 @@ pub(crate) fn siglock() -> Redirection {
             "_raw_spin_lock_irq",
             bindings::_raw_spin_lock_irq as usize,
             lock_siglock as usize,
+        )
+    }
+}
+
+/// The permission that a tracer asks for before it suspends seccomp.
+pub(crate) fn capable() -> Redirection {
+    // SAFETY: The replacement has the signature of the original and calls it first.
+    unsafe {
+        Redirection::new(
+            "capable",
+            kernel::bindings::capable as usize,
+            may_suspend as usize,
         )
     }
 }
@@ -240,6 +253,17 @@ unsafe extern "C" fn lock_siglock(lock: *mut spinlock_t) {
     if task::is_siglock(lock) {
         filter::attach(task::current());
     }
+}
+
+/// Stands in for `capable()` in ptrace(2), where it is asked for `PTRACE_O_SUSPEND_SECCOMP`.
+extern "C" fn may_suspend(capability: c_int) -> bool {
+    // SAFETY: Process context.
+    let may = unsafe { kernel::bindings::capable(capability) };
+
+    if may {
+        suspend::announce();
+    }
+    may
 }
 
 /// How many threads are in [`create_from_user`], where they may sleep.

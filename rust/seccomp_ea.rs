@@ -14,7 +14,7 @@
 //!   [`callsite`], [`symbol`] and [`kprobe`]. [`cache`], [`filter`] and [`bpf`] own what lives
 //!   longer than a call. [`gate`], [`reference`], [`task`], [`unexported`] and [`user`] wrap what is left.
 //! - what can be seen of it: [`counter`], and [`report`] with [`dentry`]; for supervisors [`device`]
-//!   with [`thread`], and [`change`].
+//!   with [`thread`], and [`change`]. [`suspend`] is about tracers.
 
 mod bindings;
 mod bpf;
@@ -41,6 +41,7 @@ mod reference;
 mod report;
 mod serve;
 mod sites;
+mod suspend;
 mod symbol;
 mod table;
 mod task;

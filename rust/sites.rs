@@ -79,6 +79,29 @@ const RELEASE: &[&CStr] = &[
     c"seccomp_filter_free",
 ];
 
+/// Where tracers set options: of a thread that they have, and of one that they seize.
+const TRACE_ROOTS: &[&CStr] = match (cfg!(CONFIG_CHECKPOINT_RESTORE), HAS_I386) {
+    (true, true) => &[
+        c"ptrace_request",
+        c"__x64_sys_ptrace",
+        c"__ia32_compat_sys_ptrace",
+    ],
+    (true, false) => &[c"ptrace_request", c"__x64_sys_ptrace"],
+    // Nobody can suspend seccomp.
+    (false, _) => &[],
+};
+
+/// The functions through which they do.
+const TRACE: &[&CStr] = &[
+    c"__do_sys_ptrace",
+    c"__se_sys_ptrace",
+    c"__do_compat_sys_ptrace",
+    c"__se_compat_sys_ptrace",
+    c"ptrace_attach",
+    c"ptrace_setoptions",
+    c"check_ptrace_options",
+];
+
 /// Where threads end.
 const EXIT_ROOTS: &[&CStr] = &[c"do_exit"];
 
@@ -102,6 +125,7 @@ fn symbols() -> Result<Symbols> {
         RELEASE_ROOTS,
         DUMP_ROOTS,
         INSTALL_ROOTS,
+        TRACE_ROOTS,
         unexported::NAMES,
     ] {
         names.extend_from_slice(roots, GFP_KERNEL)?;
@@ -315,7 +339,7 @@ fn transfers(function: &Function) -> Result<KVec<(usize, Transfer)>> {
 }
 
 /// The searches for what has to be in place before a filter is installed, besides the hand-off.
-fn searches(symbols: &Symbols) -> Result<[Search; 5]> {
+fn searches(symbols: &Symbols) -> Result<[Search; 6]> {
     let release = symbols.get(c"seccomp_filter_release")?;
 
     Ok([
@@ -324,6 +348,7 @@ fn searches(symbols: &Symbols) -> Result<[Search; 5]> {
         Search::one(hooks::destroy_program(), DUMP_ROOTS, RELEASE)?,
         Search::one(hooks::destroy_program(), INSTALL_ROOTS, RELEASE)?,
         Search::one(hooks::siglock(), INSTALL_ROOTS, INSTALL)?,
+        Search::one(hooks::capable(), TRACE_ROOTS, TRACE)?,
     ])
 }
 

@@ -52,14 +52,13 @@ pub(crate) fn exec_id(task: &Task) -> u64 {
     unsafe { (&raw const (*task.as_ptr()).self_exec_id).read_volatile() }
 }
 
-/// Whether a tracer lets the current task's system calls run without their filters
-/// (`PTRACE_O_SUSPEND_SECCOMP`; `__secure_computing()` in `kernel/seccomp.c`).
-pub(crate) fn seccomp_suspended() -> bool {
-    // SAFETY: The current task is valid. The field is read as `__secure_computing()` reads it. A
-    // tracer that ends clears it at any time.
-    let ptrace = unsafe { (&raw const (*Task::current_raw()).ptrace).read_volatile() };
+/// The arguments of the system call that the current task is in.
+pub(crate) fn system_call_arguments() -> [usize; 6] {
+    let mut arguments = [0; 6];
 
-    ptrace & kernel::bindings::PT_SUSPEND_SECCOMP != 0
+    // SAFETY: There is room for six, and the current task has saved registers.
+    unsafe { bindings::seccomp_ea_current_arguments(arguments.as_mut_ptr()) };
+    arguments
 }
 
 /// Whether the current task has, or had, seccomp filters. The mode may also be strict, or that of a
