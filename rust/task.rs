@@ -61,6 +61,15 @@ pub(crate) fn system_call_arguments() -> [usize; 6] {
     arguments
 }
 
+/// Has the current task make no system call any more: the next one kills it, as it does if a
+/// filter wanted the task dead (`SECCOMP_MODE_DEAD` in `kernel/seccomp.c`).
+pub(crate) fn forbid_system_calls() {
+    const SECCOMP_MODE_DEAD: c_int = kernel::bindings::SECCOMP_MODE_FILTER as c_int + 1;
+
+    // SAFETY: The current task is valid. It has filters, so that nobody else sets the mode.
+    unsafe { (&raw mut (*Task::current_raw()).seccomp.mode).write_volatile(SECCOMP_MODE_DEAD) };
+}
+
 /// Whether the current task has, or had, seccomp filters. The mode may also be strict, or that of a
 /// task which a filter killed.
 pub(crate) fn is_in_seccomp_mode() -> bool {

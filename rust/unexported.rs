@@ -9,7 +9,8 @@
 use crate::{
     bindings,
     callsite,
-    symbol::Symbols, //
+    symbol::Symbols,
+    task, //
 };
 use core::{
     ffi::CStr,
@@ -68,9 +69,11 @@ pub(crate) fn mm_access(task: &Task, mode: u32) -> Result<ARef<MmWithUser>> {
     Ok(unsafe { ARef::from_raw(mm.cast()) })
 }
 
-/// Ends the current process as `SECCOMP_RET_KILL_PROCESS` does, as soon as it is about to return to
-/// user mode. Nothing can keep SIGSYS from that. Any context but NMI.
+/// Ends the current process as `SECCOMP_RET_KILL_PROCESS` does (`__seccomp_filter()` in
+/// `kernel/seccomp.c`), by a SIGSYS that it cannot catch when it is about to return to user mode.
+/// Should a tracer take the signal away, the next system call ends the thread. Any context but NMI.
 pub(crate) fn kill_current(nr: u32) {
+    task::forbid_system_calls();
     // SAFETY: The current task is in a system call; the stub is valid, see `link()`.
     unsafe { bindings::seccomp_ea_force_sig_seccomp(nr as c_int, 0, true) };
 }
