@@ -142,6 +142,7 @@ fn read_pinned(argument: UserPtr, size: usize) -> Result {
     if !thread.uses(&memory) {
         return Err(ENOENT);
     }
+    drop(memory);
     user::write(UserPtr::from_addr(request.buffer as usize), &buffer)?;
     user::write_struct(argument, size, &answer)
 }

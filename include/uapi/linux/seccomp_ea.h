@@ -136,7 +136,7 @@ struct seccomp_ea_pinned {
 	__u64 buffer;		/* memory for the struct */
 	__u32 buffer_size;	/* in bytes, SECCOMP_EA_MAX at most; may be 0 */
 	/* The answer. */
-	__u32 nr;		/* of the system call that the thread is in */
+	__u32 nr;		/* of the system call that the struct was passed to */
 	__u32 arch;		/* AUDIT_ARCH_*, for which nr is one */
 	__u32 size;		/* what a filter loads from SECCOMP_EA_SIZE, */
 	__u32 tail;		/* from SECCOMP_EA_TAIL */
@@ -158,9 +158,11 @@ struct seccomp_ea_pinned {
  *           of less than SECCOMP_EA_PINNED_SIZE_VER0
  *   E2BIG   the argument is larger than the kernel's, and not zero there
  *   EFAULT  the argument or the buffer could not be accessed
- *   ESRCH   the caller's pid namespace has no such thread
+ *   ESRCH   the caller's pid namespace has no such thread, or it has no memory
  *   EPERM   the caller may not read the thread's memory (process_vm_readv(2))
  *   ENOENT  nothing is pinned: no filter inspects the call that the thread is in
+ *   ENOMEM  no memory for a copy of the struct
+ *   EINTR   the caller is being killed
  */
 #define SECCOMP_EA_IOCTL_READ_PINNED	_IOWR(0xea, 0, struct seccomp_ea_pinned)
 
