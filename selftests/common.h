@@ -89,19 +89,19 @@ static inline bool ea_loaded(void)
 	return access("/sys/module/" EA_MODULE, F_OK) == 0;
 }
 
+static inline long ea_load_with(const char *parameters)
+{
+	int fd = open(EA_MODULE_FILE, O_RDONLY | O_CLOEXEC);
+	long ret = fd < 0 ? -errno : SYSCALL(__NR_finit_module, fd, parameters, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
 static inline long ea_load(void)
 {
-	long ret;
-	int fd;
-
-	if (ea_loaded())
-		return 0;
-	fd = open(EA_MODULE_FILE, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = SYSCALL(__NR_finit_module, fd, "", 0);
-	close(fd);
-	return ret;
+	return ea_loaded() ? 0 : ea_load_with("");
 }
 
 /* -EAGAIN as long as somebody uses the module. */

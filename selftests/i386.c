@@ -240,4 +240,9 @@ TEST_F_TIMEOUT(programs, realuse, 400)
 	EXPECT_EQ(0, run_32("realuse"));
 }
 
+TEST_F_TIMEOUT(programs, device, 400)
+{
+	EXPECT_EQ(0, run_32("device"));
+}
+
 TEST_HARNESS_MAIN
