@@ -166,7 +166,12 @@ impl<'a> Own<'a> {
     /// What is pinned, to be written, and the state with it. No supervisor sees it meanwhile.
     pub(crate) fn rewrite(&mut self) -> (&mut State, Rewrite<'_>) {
         self.gate.close();
-        self.standing.store(Standing::Judged as u32, Relaxed);
+        // Filters that run although seccomp is suspended by now are not those of the next call.
+        let standing = match task::seccomp_suspended() {
+            true => Standing::Unknown,
+            false => Standing::Judged,
+        };
+        self.standing.store(standing as u32, Relaxed);
         // INVARIANT: It was closed just now, and only the current thread opens it.
         let rewrite = Rewrite {
             gate: self.gate,
@@ -304,20 +309,22 @@ pub(crate) fn suspend(task: &Task, seized: bool) {
             &(*cache).pinned,
         )
     };
-    // A thread that fetches may go on in the same call as well.
-    let in_call = || {
-        gate.enter(|| {
-            // SAFETY: As in `with_pinned()`.
-            unsafe { is_for(&*pinned.get(), task::system_call_of(task)) }
-        })
-        .unwrap_or(true)
-    };
-    let standing = match seized && in_call() {
-        true => Standing::Unknown,
-        false => Standing::LeftBehind,
+    let note = |in_call| {
+        let standing = match seized && in_call {
+            true => Standing::Unknown,
+            false => Standing::LeftBehind,
+        };
+
+        word.store(standing as u32, Relaxed);
     };
 
-    word.store(standing as u32, Relaxed);
+    // It is noted down in the gate, so that what the thread fetches later is not meant. One that
+    // fetches right now may go on in the same call.
+    gate.enter(|| {
+        // SAFETY: As in `with_pinned()`.
+        note(unsafe { is_for(&*pinned.get(), task::system_call_of(task)) })
+    })
+    .unwrap_or_else(|| note(true));
 }
 
 /// Whether a copy is for this system call, or for an earlier one like it.

@@ -8,7 +8,8 @@
 //! copied tells neither: tracers come and go while a call sleeps.
 //!
 //! What tells is when it is set. The kernel asks for `CAP_SYS_ADMIN` right before
-//! (`check_ptrace_options()` in `kernel/ptrace.c`), and so the module learns of it.
+//! (`check_ptrace_options()` in `kernel/ptrace.c`), and so the module learns of it. What filters that
+//! had begun before have fetched since, the fetch itself marks.
 
 use crate::{
     cache,

@@ -52,6 +52,15 @@ pub(crate) fn exec_id(task: &Task) -> u64 {
     unsafe { (&raw const (*task.as_ptr()).self_exec_id).read_volatile() }
 }
 
+/// Whether a tracer lets the current task's system calls run without their filters
+/// (`PTRACE_O_SUSPEND_SECCOMP`; `__secure_computing()` in `kernel/seccomp.c`).
+pub(crate) fn seccomp_suspended() -> bool {
+    // SAFETY: The current task is valid. Its tracer sets and clears the option at any time.
+    let ptrace = unsafe { (&raw const (*Task::current_raw()).ptrace).read_volatile() };
+
+    ptrace & kernel::bindings::PT_SUSPEND_SECCOMP != 0
+}
+
 /// The arguments of the system call that the current task is in.
 pub(crate) fn system_call_arguments() -> [usize; 6] {
     let mut arguments = [0; 6];
