@@ -8,6 +8,7 @@
 use crate::{
     cache::Own,
     counter::Counter,
+    serve::SizeWord,
     table::Call,
     task,
     unexported,
@@ -77,18 +78,16 @@ pub(crate) fn is_fatal(cache: &mut Own<'_>, call: &Call) -> bool {
 /// what could not be read and now can tells enough.
 fn is_changed(cache: &Own<'_>) -> bool {
     let fetched = &cache.state.fetched;
-    let length = fetched.length;
 
     if fetched.is_fault() {
-        let length = match fetched.size {
+        return match fetched.size {
             // Nothing but the size was looked at.
-            Some(size) if size.value.is_none() => {
-                return user::is_present(fetched.start.wrapping_add(size.offset as u64), 4);
-            }
-            _ => length,
+            Some(SizeWord {
+                offset,
+                value: None,
+            }) => user::is_present(fetched.start.wrapping_add(offset as u64), 4),
+            _ => user::is_present(fetched.start, fetched.length),
         };
-
-        return user::is_present(fetched.start, length);
     }
 
     // The size is also there without the struct: 0, or too large.
@@ -99,5 +98,5 @@ fn is_changed(cache: &Own<'_>) -> bool {
             .is_some_and(|value| user::differs(from, &value.to_ne_bytes()))
     });
 
-    size_differs || user::differs(fetched.start, &cache.pinned().page[..length])
+    size_differs || user::differs(fetched.start, &cache.pinned().page[..fetched.length])
 }
