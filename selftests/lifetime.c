@@ -5,6 +5,7 @@
  * the instructions that the module changes.
  */
 #include <elf.h>
+#include <limits.h>
 #include <linux/perf_event.h>
 #include <pthread.h>
 #include <sched.h>
@@ -13,6 +14,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #include "common.h"
@@ -637,6 +639,97 @@ TEST_F(module, forced_unload_waits_for_device)
 	close(device);
 	ASSERT_EQ(0, pthread_join(thread, NULL));
 	EXPECT_EQ(0, ret);
+	close(log);
+}
+
+/* ---- Threads that have not slept since a call was redirected, or put back. ---- */
+
+/* One system call that takes a second or more, and never sleeps. */
+static struct long_call {
+	pthread_t thread;
+	struct iovec iov[IOV_MAX];
+	int count;
+	volatile bool begun, ended;
+} long_call;
+
+static void *call_for_long(void *arg)
+{
+	int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+
+	(void)arg;
+	long_call.begun = true;
+	readv(zero, long_call.iov, long_call.count);
+	long_call.ended = true;
+	close(zero);
+	return NULL;
+}
+
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+static bool long_call_begin(int count)
+{
+	size_t size = 1 << 20;
+	void *to = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	int i;
+
+	if (to == MAP_FAILED)
+		return false;
+	for (i = 0; i < count; i++)
+		long_call.iov[i] = (struct iovec) { to, size };
+	long_call.count = count;
+	long_call.begun = long_call.ended = false;
+	if (pthread_create(&long_call.thread, NULL, call_for_long, NULL))
+		return false;
+	while (!long_call.begun)
+		nap();
+	return true;
+}
+
+/*
+ * Such a thread may have lost its processor in a stub of the module, or on the
+ * way to a function that is counted only at its start. Nobody can tell, so that
+ * unloading waits for it: after installing was put back, and after the rest was.
+ */
+TEST_F(module, unload_waits_for_who_has_not_slept)
+{
+	pid_t pid = start_child(keep_in_process);
+	int log = log_open(), i, count = 16;
+	pthread_t thread;
+	double before;
+	long ret = 1;
+
+	ASSERT_LT(0, pid);
+	/* How much makes two seconds here. */
+	before = seconds();
+	ASSERT_TRUE(long_call_begin(count));
+	ASSERT_EQ(0, pthread_join(long_call.thread, NULL));
+	count *= 2 / (seconds() - before);
+	ASSERT_LT(0, count);
+	count = count < IOV_MAX ? count : IOV_MAX;
+
+	ASSERT_TRUE(long_call_begin(count));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, unload_forced, &ret));
+	for (i = 0; i < 10000 && !log_has(log, LOG_FILTERS); i++)
+		nap();
+	EXPECT_GT(10000, i);
+	EXPECT_TRUE(long_call.ended);
+	ASSERT_EQ(0, pthread_join(long_call.thread, NULL));
+
+	ASSERT_TRUE(long_call_begin(count));
+	kill(pid, SIGKILL);
+	exit_status(pid);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(0, ret);
+	EXPECT_TRUE(long_call.ended);
+	ASSERT_EQ(0, pthread_join(long_call.thread, NULL));
+	TH_LOG("calls of %d MiB", count);
 	close(log);
 }
 
