@@ -3,7 +3,7 @@
 //! Generated bindings to what the kernel crate does not cover.
 //!
 //! Only the files that wrap them in something safe use these: `bpf`, `cache`,
-//! `counter`, `dentry`, `device`, `hooks`, `kprobe`, `reference`, `symbol`, `task`, `thread`,
+//! `counter`, `dentry`, `device`, `hooks`, `kprobe`, `livepatch`, `reference`, `symbol`, `task`, `thread`,
 //! `unexported` and `user`.
 
 #![allow(

@@ -45,6 +45,7 @@ bool seccomp_ea_may_log(void);
 bool seccomp_ea_may_log_change(void);
 bool seccomp_ea_module_get(void);
 void seccomp_ea_module_put(void);
+int seccomp_ea_notifier_from_errno(int error);
 unsigned long seccomp_ea_irq_save(void);
 void seccomp_ea_irq_restore(unsigned long flags);
 u32 seccomp_ea_current_nr(void);

@@ -9,6 +9,7 @@
 #include <linux/err.h>
 #include <linux/irqflags.h>
 #include <linux/module.h>
+#include <linux/notifier.h>
 #include <linux/percpu.h>
 #include <linux/pid.h>
 #include <linux/ratelimit.h>
@@ -46,6 +47,11 @@ bool seccomp_ea_module_get(void)
 void seccomp_ea_module_put(void)
 {
 	module_put(THIS_MODULE);
+}
+
+int seccomp_ea_notifier_from_errno(int error)
+{
+	return notifier_from_errno(error);
 }
 
 unsigned long seccomp_ea_irq_save(void)

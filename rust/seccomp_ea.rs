@@ -12,7 +12,7 @@
 //!   them to work.
 //! - mechanism: [`hooks`] is what the kernel calls, [`sites`] how it comes to do so, by way of
 //!   [`callsite`], [`symbol`] and [`kprobe`]. [`cache`], [`filter`] and [`bpf`] own what lives
-//!   longer than a call. [`gate`], [`reference`], [`task`], [`unexported`] and [`user`] wrap what is left.
+//!   longer than a call. [`livepatch`] keeps out what would undo them. [`gate`], [`reference`], [`task`], [`unexported`] and [`user`] wrap what is left.
 //! - what can be seen of it: [`counter`], and [`report`] with [`dentry`]; for supervisors [`device`]
 //!   with [`thread`], and [`change`]. [`suspend`] is about tracers.
 
@@ -35,6 +35,7 @@ mod inspect;
 mod install;
 mod kprobe;
 mod layout;
+mod livepatch;
 mod pass;
 mod program;
 mod reference;
@@ -71,6 +72,7 @@ struct SeccompEa {
     _device: device::Device,
     _report: report::Report,
     _sites: sites::Sites,
+    _livepatches: livepatch::Refusal,
     _caches: cache::Caches,
 }
 
@@ -82,6 +84,7 @@ impl kernel::Module for SeccompEa {
         unsafe { filter::init() };
         // SAFETY: As above. The caches are dropped after the sites, without which there are none.
         let caches = unsafe { cache::Caches::new()? };
+        let livepatches = livepatch::Refusal::begin()?;
         let (sites, coverage) = sites::Sites::redirect()?;
         let available = coverage.rows();
         let report = report::Report::new(coverage)?;
@@ -99,6 +102,7 @@ impl kernel::Module for SeccompEa {
             _device: device,
             _report: report,
             _sites: sites,
+            _livepatches: livepatches,
             _caches: caches,
         })
     }

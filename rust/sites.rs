@@ -15,7 +15,6 @@ use crate::{
     hooks,
     kprobe::Probes,
     symbol::{
-        self,
         Function,
         Symbols, //
     },
@@ -413,11 +412,6 @@ impl Sites {
     /// If that fails, the log tells why, and no site is redirected any more. There is no filter
     /// then that needs them: these are installed only once all is done.
     pub(crate) fn redirect() -> Result<(Sites, Coverage)> {
-        if symbol::is_livepatched() {
-            pr_err!("the kernel is livepatched, its functions may not be what they seem\n");
-            return Err(EBUSY);
-        }
-
         let symbols = symbols()?;
         // SAFETY: Nothing leads to the module yet.
         unsafe { unexported::link(&symbols)? };

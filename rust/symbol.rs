@@ -179,9 +179,3 @@ pub(crate) fn read_text(address: usize, to: &mut [u8]) -> Result {
         )
     } as c_int)
 }
-
-/// Whether functions of the kernel were replaced by a livepatch.
-pub(crate) fn is_livepatched() -> bool {
-    // SAFETY: Any context.
-    unsafe { kernel::bindings::test_taint(kernel::bindings::TAINT_LIVEPATCH) != 0 }
-}
