@@ -39,8 +39,6 @@ pub(crate) fn inspect(context: &mut FilterContext, data: &Data, filter: &Filter)
             .and_then(|pass| pass.next(data.arch, data.nr, number));
 
         if same.is_none() {
-            // Should the fetch end early, there is no copy.
-            cache.state.pass = None;
             fetch::fetch(context, cache, data, abi, call);
             Counter::Fetches.increment();
         }
