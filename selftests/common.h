@@ -82,6 +82,24 @@ static inline void nap(void)
 	nanosleep(&moment, NULL);
 }
 
+/*
+ * Where the kernel checks itself, everything takes several times as long. Whoever
+ * boots it says how long on its command line, which becomes the environment.
+ */
+static inline int slowness(void)
+{
+	const char *slow = getenv("ea_slow");
+	const int times = slow ? atoi(slow) : 1;
+
+	return times > 1 ? times : 1;
+}
+
+/* How often something is tried that only shows itself now and then. */
+static inline int rounds(int times)
+{
+	return (times + slowness() - 1) / slowness();
+}
+
 /* ---- The module. ---- */
 
 static inline bool ea_loaded(void)

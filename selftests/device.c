@@ -21,10 +21,6 @@
 #include "supervise.h"
 #include "withhold.h"
 
-/* Most of a test's seconds are spent waiting for a turn on a busy machine. */
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT	300
-
 #ifdef __x86_64__
 #define OWN_ARCH	AUDIT_ARCH_X86_64
 #else
@@ -1938,13 +1934,13 @@ static void execute_next(int left)
 /* The calls of an incarnation, and the next one. */
 static void *call_and_execute(void *arg)
 {
-	const int left = *(int *)arg;
+	const int left = *(int *)arg, calls = rounds(CALLS_BETWEEN);
 	const __u64 first = VALUE(gettid(), (is_secret(left) ? SECRET : 0) |
-				  (EXECS - left) * CALLS_BETWEEN);
+				  (EXECS - left) * calls);
 	__u64 struct_[PAGE / 8];
 	int n;
 
-	for (n = 0; n < CALLS_BETWEEN; n++)
+	for (n = 0; n < calls; n++)
 		open_value(struct_, first + n);
 	if (!left)
 		_exit(0);

@@ -685,8 +685,10 @@ TEST_F_TIMEOUT(uring, race, 120)
 	while (!raced.started)
 		sched_yield();
 	for (j = 0; j < ARRAY_SIZE(flags); j++) {
+		const int requests = rounds(RACED_REQUESTS) / (j ? 8 : 1);
+
 		good = denied = through = other = 0;
-		for (i = 0; i < RACED_REQUESTS / (j ? 8 : 1); i++) {
+		for (i = 0; i < requests; i++) {
 			ret = open_by_ring_flags(&ring, OUTSIDE, (void *)&raced.how,
 						 sizeof(raced.how), flags[j]);
 			good += ret == -EXDEV;

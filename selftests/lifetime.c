@@ -1114,7 +1114,7 @@ FIXTURE_TEARDOWN(execs)
 TEST_F_TIMEOUT(execs, leave_no_cache, 300)
 {
 	const struct sock_fprog prog = EXTENDED;
-	int count = EXECS / 2, status, cpu;
+	int count = rounds(EXECS) / 2, status, cpu;
 	long charged;
 	pid_t pids[2];
 
@@ -1137,7 +1137,7 @@ TEST_F_TIMEOUT(execs, leave_no_cache, 300)
 	charged = read_number(CGROUP "/memory.current");
 	/* A cache left for each would be 80 MiB. */
 	EXPECT_GT(16 * 1024 * 1024, charged);
-	TH_LOG("%ld KiB after %d", charged / 1024, EXECS);
+	TH_LOG("%ld KiB after %d", charged / 1024, 2 * count);
 	for (cpu = 0; cpu < 2; cpu++) {
 		kill(pids[cpu], SIGKILL);
 		exit_status(pids[cpu]);
@@ -1330,6 +1330,7 @@ static void *bystand_sleeping(void *arg)
  */
 TEST_F_TIMEOUT(module, reloaded_under_load, 400)
 {
+	const int cycles = rounds(CYCLES);
 	pid_t pids[4];
 	pthread_t thread;
 	long refused = 0, installed, ret;
@@ -1353,7 +1354,7 @@ TEST_F_TIMEOUT(module, reloaded_under_load, 400)
 	ASSERT_TRUE(uffd_open());
 	ASSERT_EQ(0, pthread_create(&thread, NULL, bystand_sleeping, NULL));
 
-	for (i = 0; i < CYCLES; i++) {
+	for (i = 0; i < cycles; i++) {
 		ASSERT_TRUE(is_waited_for(uffd, 10000));
 		do {
 			ret = ea_unload();
@@ -1382,10 +1383,10 @@ TEST_F_TIMEOUT(module, reloaded_under_load, 400)
 		EXPECT_EQ(0, exit_status(pids[i]));
 	EXPECT_EQ(0, load->wrong);
 	for (i = 0; i < 4; i++)
-		EXPECT_LT(CYCLES, load->calls[i]);
-	EXPECT_LT(CYCLES / 2, load->installed);
-	EXPECT_LE(2 * CYCLES, load->slept);
-	TH_LOG("%d reloads, %ld refused, under %ld, %ld, %ld and %ld rounds", CYCLES, refused,
+		EXPECT_LT(cycles, load->calls[i]);
+	EXPECT_LT(cycles / 2, load->installed);
+	EXPECT_LE(2 * cycles, load->slept);
+	TH_LOG("%d reloads, %ld refused, under %ld, %ld, %ld and %ld rounds", cycles, refused,
 	       load->calls[0], load->calls[1], load->calls[2], load->calls[3]);
 	TH_LOG("%ld extended filters installed, %ld refused", load->installed, load->refused);
 }

@@ -18,10 +18,6 @@
 #include "situations.h"
 #include "supervise.h"
 
-/* Most of a test's seconds are spent waiting for a turn on a busy machine. */
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT	300
-
 /* How long to wait for what has to happen, in milliseconds. */
 #define PATIENCE	20000
 

@@ -677,12 +677,13 @@ static bool more(int raced, int calls, time_t deadline)
 TEST_F_TIMEOUT(race, none_through, TIMEOUT)
 {
 	const time_t deadline = time(NULL) + RACED_SECONDS;
+	const int calls = rounds(variant->calls);
 	int denied = 0, passed = 0, through = 0, raced = 0, i;
 	unsigned long before;
 	long ret, first = 0;
 
 	ASSERT_EQ(0, install_judge(variant));
-	for (i = 0; i < variant->calls || more(raced, i, deadline); i++) {
+	for (i = 0; i < calls || more(raced, i, deadline); i++) {
 		before = changes;
 		ret = call(variant);
 		raced += changes != before;
@@ -699,8 +700,8 @@ TEST_F_TIMEOUT(race, none_through, TIMEOUT)
 
 	/* A filter that saw one value only has not been raced against. */
 	EXPECT_LT(RACED_AT_LEAST, raced);
-	EXPECT_LT(variant->calls / 1000, passed);
-	EXPECT_LT(variant->calls / 1000, denied);
+	EXPECT_LT(calls / 1000, passed);
+	EXPECT_LT(calls / 1000, denied);
 }
 
 struct supervisor {
@@ -857,14 +858,14 @@ TEST_F_TIMEOUT(vanishing, fault_stays, TIMEOUT)
 		LD(SECCOMP_EA_ERROR), JEQ(EFAULT, 1, 0), DENY(DENIED), ALLOW);
 	/* A page changes far less often than a word. */
 	const time_t deadline = time(NULL) + 4 * RACED_SECONDS;
-	const int often = 50;
+	const int often = 50, calls = rounds(50000);
 	int denied = 0, faulted = 0, through = 0, raced = 0, i;
 	unsigned long before;
 	long ret;
 
 	ASSERT_EQ(0, install_seccomp(0, &prog));
 	/* On a busy machine it takes longer until both states were met. */
-	for (i = 0; i < 50000 || more(raced, i, deadline) ||
+	for (i = 0; i < calls || more(raced, i, deadline) ||
 	     (i < 2000000 && (denied < often || faulted < often)); i++) {
 		before = changes;
 		ret = make(&variant->target);

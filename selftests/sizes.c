@@ -15,10 +15,6 @@
 #include "common.h"
 #include "kselftest_harness.h"
 
-/* Most of a test's seconds are spent waiting for a turn on a busy machine. */
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT	300
-
 /* No call here returns it of its own accord. */
 #define DENIED		EDOTDOT
 
