@@ -6,8 +6,9 @@ define HELP
   make             build seccomp_ea.ko for the kernel that is chosen below
   make run         boot that kernel, show what filters can do without the module and with it
   make test        all tests, T="NAME..." for some: $(TESTS)
-  make debug-test  the same with KASAN, lockdep and more, in a kernel that it builds with clang
-                   first (15 minutes, 4 GB)
+  make debug-test  the same with KASAN, lockdep and more, and a search for leaks, in a kernel that
+                   it builds with clang first (15 minutes, 4 GB)
+  make kcsan-test  the same in another one that finds data races
   make shell       a shell in the guest, with the module loaded
   make check       formatting, warnings, style, spelling, host tests
   make reference   Documentation/calls.rst anew, after a change of the table
@@ -21,7 +22,7 @@ The kernel is the newest in Debian's trixie-backports that is built with Rust.
   KDIR=DIR                  your own prepared kernel tree, built with your own tools (CC=, LLVM=
                             and RUSTC= reach its make); run and test boot its bzImage, with QEMU
                             and the tests from the build root
-  DEBUG_KERNEL=y            the kernel of debug-test, for other commands
+  DEBUG_KERNEL=y            the kernel of debug-test, for other commands; kcsan is that of kcsan-test
   TEST_LIMIT=600            seconds after which a test in the guest is killed
 
 Downloads and the build root (about 3 GB) are kept in $${XDG_CACHE_HOME:-~/.cache}/seccomp-ea,
@@ -44,10 +45,11 @@ test:
 	@[ "$(T)" = host ] && scripts/build || scripts/build module selftests
 	@qemu/boot test
 
-# The same on a kernel of our own that finds more mistakes: see qemu/debug.config.
+# The same on kernels of our own that find more mistakes: see qemu/*.config.
 debug-test: export DEBUG_KERNEL = y
-debug-test: export TEST_LIMIT ?= 3600
-debug-test:
+kcsan-test: export DEBUG_KERNEL = kcsan
+debug-test kcsan-test: export TEST_LIMIT := $(or $(TEST_LIMIT),1800)
+debug-test kcsan-test:
 	@scripts/build module selftests
 	@qemu/boot test
 
@@ -71,4 +73,4 @@ clean:
 help:
 	$(info $(HELP))@:
 
-.PHONY: all run shell test debug-test check reference vars update clean help
+.PHONY: all run shell test debug-test kcsan-test check reference vars update clean help

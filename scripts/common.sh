@@ -21,6 +21,12 @@ JOBS=$(nproc)
 # What make was given, if anything.
 KVER=${KVER:-}
 DEBUG_KERNEL=${DEBUG_KERNEL:-}
+case $DEBUG_KERNEL in
+'') ;;
+y) DEBUG_CONFIG=debug DEBUG_FRAGMENTS=(qemu/debug.config) ;;
+kcsan) DEBUG_CONFIG=kcsan DEBUG_FRAGMENTS=(qemu/{debug,kcsan}.config) ;;
+*) die "DEBUG_KERNEL=$DEBUG_KERNEL is neither y nor kcsan" ;;
+esac
 [ -z "${KDIR:-}" ] || [ -d "$KDIR" ] || die "KDIR=$KDIR is not a directory"
 KDIR=${KDIR:+$(cd "$KDIR" && pwd -P)}
 
@@ -61,10 +67,10 @@ load_kernel()
 		[ -f "$RESOLVED" ] || return 1
 		version=$(sed -n 's/^VERSION=//p' "$RESOLVED")
 		if [ -n "$DEBUG_KERNEL" ]; then
-			KERNEL_VERSION=${version%%-*}-debug
+			KERNEL_VERSION=${version%%-*}-$DEBUG_CONFIG
 			KERNEL_DIR=$CACHE/kernel-${KERNEL_VERSION}_$version-$(
-				key_of "$TOP/scripts/kernel-debug" "$TOP/qemu/debug.config" \
-					"$TOP/scripts/packages" "$TOP/scripts/packages-debug")
+				key_of "$TOP/scripts/kernel-debug" "${DEBUG_FRAGMENTS[@]/#/$TOP/}" \
+					"$TOP/scripts/packages-debug")
 			IMAGE=$KERNEL_DIR/tree/arch/x86/boot/bzImage
 		else
 			KERNEL_VERSION=$(sed -n 's/^KVER=//p' "$RESOLVED")

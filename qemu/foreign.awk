@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The kernel's log without the data races that the module has no part in: those
+# of the kernel itself are many, and no concern of ours. The module has a part in
+# one if it made an access, or called what made it: not if it has allocated memory
+# and the kernel had to look for some.
+
+function flush_report(i)
+{
+	for (i = 0; i < lines && (ours || !report); i++)
+		print line[i]
+	report = ours = lines = 0
+}
+
+/^\[ *[0-9.]+\] ====================/ {
+	inside = !inside
+	if (inside)
+		flush_report()
+}
+
+inside {
+	line[lines++] = $0
+	report = report || /BUG: KCSAN: /
+	frames = / bytes by (task|interrupt) / ? 0 : frames + 1
+	ours = ours || (frames <= 3 && /\[seccomp_ea\]/)
+	next
+}
+
+lines {
+	line[lines++] = $0
+	flush_report()
+	next
+}
+
+{ print }
+
+END { flush_report() }
