@@ -12,7 +12,7 @@
 #include <sys/resource.h>
 #include <sys/user.h>
 
-#include "common.h"
+#include "counters.h"
 #include "kselftest_harness.h"
 
 /* No call here returns them of its own accord. */
@@ -708,6 +708,74 @@ TEST(created_before_attached_after)
 	}
 	EXPECT_EQ(ORDER_RIGHT, status);
 	TH_LOG("%d tries", tries);
+}
+
+/* ---- A filter that comes to nothing. ---- */
+
+#define JIT_ENABLE	"/proc/sys/net/core/bpf_jit_enable"
+
+static pthread_barrier_t turn;
+
+static void *fail_and_attach(void *arg)
+{
+	const struct sock_fprog looking = ONLY_RESOLVING(DENIED);
+	const struct sock_fprog ordinary = PROG(ALLOW);
+
+	/* It is all made when there is no descriptor for the listener. */
+	*(long *)arg = install_seccomp(SECCOMP_FILTER_FLAG_NEW_LISTENER, &looking);
+	pthread_barrier_wait(&turn);
+	pthread_barrier_wait(&turn);
+	install_seccomp(0, &ordinary);
+	pthread_barrier_wait(&turn);
+	return NULL;
+}
+
+/* How often the struct of a call is fetched for two filters of one thread. */
+static int fetched_by_two(void *arg)
+{
+	const struct sock_fprog looking = ONLY_RESOLVING(DENIED);
+	struct rlimit limit;
+	pthread_t thread;
+	long failed = 0, before;
+
+	(void)arg;
+	pthread_barrier_init(&turn, NULL, 2);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = 0;
+	if (no_new_privs() || setrlimit(RLIMIT_NOFILE, &limit) ||
+	    pthread_create(&thread, NULL, fail_and_attach, &failed))
+		return -1;
+	pthread_barrier_wait(&turn);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	/* Programs are freed a moment later. */
+	nap();
+	if (failed != -EMFILE || install_seccomp(0, &looking) || install_seccomp(0, &looking))
+		return -1;
+	pthread_barrier_wait(&turn);
+	pthread_barrier_wait(&turn);
+	before = count_of("fetches");
+	return open_with(RESOLVE_BENEATH) == -EXDEV ? count_of("fetches") - before : -1;
+}
+
+/*
+ * What another thread failed to install is forgotten. Its memory may have become
+ * one of the two filters, and that must not be numbered by what the other thread
+ * attaches next: the two would see two copies. Without a compiler memory comes
+ * back at once.
+ */
+TEST(of_another_that_failed)
+{
+	char enable[2] = "";
+	int fd = open(JIT_ENABLE, O_RDONLY), i;
+
+	ASSERT_EQ(1, read(fd, enable, 1));
+	close(fd);
+	ASSERT_EQ(0, ea_load());
+	ASSERT_TRUE(write_file(JIT_ENABLE, "0", 0));
+	for (i = 0; i < 20; i++)
+		EXPECT_EQ(1, in_child(fetched_by_two, NULL));
+	EXPECT_TRUE(write_file(JIT_ENABLE, enable, 0));
 }
 
 /* ---- Tracers. ---- */

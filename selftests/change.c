@@ -690,7 +690,7 @@ TEST_F(change, of_withheld_memory)
 
 /* ---- The log. ---- */
 
-#define LINES	32
+#define LINES	64
 
 /* What a log says of changes, from where it was opened up to now. */
 struct told {
@@ -842,6 +842,19 @@ static int open_in_namespace(void *arg)
 }
 
 /* By the pid that the reader of the log knows. */
+/* Ten times in five seconds, however many threads there are. */
+TEST_F(change, is_told_within_limits)
+{
+	const time_t start = time(NULL);
+	int i;
+
+	ASSERT_TRUE(reload("on_change=2"));
+	for (i = 0; i < 60; i++)
+		ASSERT_EQ(0, run_supervised(open_shared, NULL, true));
+	EXPECT_EQ(60, changed());
+	EXPECT_GE(10 * ((time(NULL) - start) / 5 + 2), lines_told(self->log));
+}
+
 TEST_F(change, is_told_by_pid)
 {
 	struct seccomp_notif notif;

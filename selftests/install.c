@@ -424,6 +424,24 @@ TEST(refusal_is_explained)
 	close(log);
 }
 
+/* Ten times in five seconds, or who tries again and again could fill the log. */
+TEST(explanations_are_limited)
+{
+	const struct sock_fprog prog = PROG(EA, ALLOW);
+	const time_t start = time(NULL);
+	int log, i, lines = 0;
+
+	ASSERT_EQ(0, ea_load());
+	log = log_open();
+	ASSERT_LE(0, log);
+	for (i = 0; i < 60; i++)
+		ASSERT_EQ(EINVAL, try(by_root, &prog));
+	while (log_has(log, EA_MODULE ": filter refused"))
+		lines++;
+	EXPECT_GE(10 * ((time(NULL) - start) / 5 + 2), lines);
+	close(log);
+}
+
 TEST(with_module)
 {
 	ASSERT_EQ(0, ea_load());

@@ -1147,13 +1147,14 @@ TEST_F_TIMEOUT(execs, leave_no_cache, 300)
 
 /* ---- Under load. ---- */
 
-/* A page that userfaultfd withholds, with two structs for calls that fail and a filter. */
+/* A page that userfaultfd withholds, with two structs for calls that fail and two filters. */
 static int uffd;
 static char *page;
 
 #define HOW		((struct open_how *)page)
 #define ARGS		((struct clone_args *)(page + PAGE / 2))
 #define FILTER		((struct sock_filter *)(page + PAGE / 4))
+#define LOOKING		((struct sock_filter *)(page + 3 * PAGE / 4))
 
 static bool uffd_open(void)
 {
@@ -1173,10 +1174,13 @@ static void uffd_release(void)
 	struct uffdio_copy copy = {
 		.dst = (unsigned long)page, .src = (unsigned long)&content, .len = PAGE,
 	};
+	const struct sock_fprog extended = EXTENDED;
 
 	((struct open_how *)content.bytes)->resolve = RESOLVE_BENEATH;
 	((struct clone_args *)(content.bytes + PAGE / 2))->flags = CLONE_THREAD;
 	*(struct sock_filter *)(content.bytes + PAGE / 4) = (struct sock_filter)ALLOW;
+	memcpy(content.bytes + 3 * PAGE / 4, extended.filter,
+	       extended.len * sizeof(*extended.filter));
 	ioctl(uffd, UFFDIO_COPY, &copy);
 }
 
@@ -1198,23 +1202,28 @@ static void *sleep_filtered(void *arg)
 	return NULL;
 }
 
+struct installing {
+	struct sock_fprog prog;
+	long ret;
+};
+
 static void *install_sleeping(void *arg)
 {
-	const struct sock_fprog prog = { .len = 1, .filter = FILTER };
+	struct installing *installing = arg;
 
-	*(long *)arg = no_new_privs() ?: install_seccomp(0, &prog);
+	installing->ret = no_new_privs() ?: install_seccomp(0, &installing->prog);
 	return NULL;
 }
 
-/* There is none yet, but who installs one is on the way through the module. */
-TEST_F(module, sleeping_in_install)
+/* The filter is on the page that is withheld until the module is being unloaded. */
+static long install_unloading(struct __test_metadata *_metadata, struct sock_fprog prog)
 {
+	struct installing installing = { .prog = prog, .ret = 1 };
 	pthread_t installer, unloader;
-	long installed = 1, unloaded = 1;
+	long unloaded = 1;
 	int log, i;
 
-	ASSERT_TRUE(uffd_open());
-	ASSERT_EQ(0, pthread_create(&installer, NULL, install_sleeping, &installed));
+	ASSERT_EQ(0, pthread_create(&installer, NULL, install_sleeping, &installing));
 	ASSERT_TRUE(is_waited_for(uffd, 10000));
 	log = log_open();
 	ASSERT_EQ(0, pthread_create(&unloader, NULL, unload_waiting, &unloaded));
@@ -1225,9 +1234,28 @@ TEST_F(module, sleeping_in_install)
 	uffd_release();
 	ASSERT_EQ(0, pthread_join(installer, NULL));
 	ASSERT_EQ(0, pthread_join(unloader, NULL));
-	EXPECT_EQ(0, installed);
 	EXPECT_EQ(0, unloaded);
 	close(log);
+	return installing.ret;
+}
+
+/* There is none yet, but who installs one is on the way through the module. */
+TEST_F(module, sleeping_in_install)
+{
+	ASSERT_TRUE(uffd_open());
+	EXPECT_EQ(0, install_unloading(_metadata, (struct sock_fprog) {
+		.len = 1, .filter = FILTER,
+	}));
+}
+
+/* It is too late for one that reads structs, which is refused as without the module. */
+TEST_F(module, sleeping_in_install_of_extended)
+{
+	struct sock_fprog prog = EXTENDED;
+
+	ASSERT_TRUE(uffd_open());
+	prog.filter = LOOKING;
+	EXPECT_EQ(-EINVAL, install_unloading(_metadata, prog));
 }
 
 /* In the fetch of a filter there is a filter. */

@@ -113,11 +113,16 @@ FIXTURE(suspend)
 	int device;
 };
 
-FIXTURE_SETUP(suspend)
+static bool make_shared(void)
 {
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		      -1, 0);
-	ASSERT_NE(MAP_FAILED, shared);
+	return shared != MAP_FAILED;
+}
+
+FIXTURE_SETUP(suspend)
+{
+	ASSERT_TRUE(make_shared());
 	self->device = ea_device();
 	ASSERT_LE(0, self->device);
 }
@@ -185,6 +190,10 @@ TEST_F(suspend, nothing_is_left_over)
 	}
 }
 
+#define NOTIFIED PROG(							\
+	LD_NR, JEQ(__NR_openat2, 1, 0), ALLOW,				\
+	LD(SECCOMP_EA_LO(struct open_how, flags)), RET(SECCOMP_RET_USER_NOTIF))
+
 static int open_twice(void *arg)
 {
 	(void)arg;
@@ -202,9 +211,7 @@ static int open_twice(void *arg)
  */
 TEST_F(suspend, in_a_call)
 {
-	const struct sock_fprog prog = PROG(
-		LD_NR, JEQ(__NR_openat2, 1, 0), ALLOW,
-		LD(SECCOMP_EA_LO(struct open_how, flags)), RET(SECCOMP_RET_USER_NOTIF));
+	const struct sock_fprog prog = NOTIFIED;
 	struct seccomp_ea_pinned pinned;
 	struct seccomp_notif notif;
 	struct supervised child;
@@ -229,6 +236,116 @@ TEST_F(suspend, in_a_call)
 	kill(child.pid, SIGKILL);
 	EXPECT_EQ(-SIGKILL, exit_status(child.pid));
 	close(child.listener);
+}
+
+static int seize_as_user(void *pid)
+{
+	return setresuid(65534, 65534, 65534) ? 1 :
+	       -kernel_result(ptrace(PTRACE_SEIZE, *(pid_t *)pid, 0, PTRACE_O_SUSPEND_SECCOMP));
+}
+
+/* Who may not suspend it changes nothing: the call that was judged runs, and on the copy. */
+TEST(not_permitted)
+{
+	const struct sock_fprog prog = NOTIFIED;
+	struct supervised child;
+	struct seccomp_notif notif;
+
+	ASSERT_EQ(0, ea_load());
+	ASSERT_TRUE(make_shared());
+	shared->how = (struct open_how) { .flags = O_PATH, .resolve = RESOLVE_BENEATH };
+	ASSERT_EQ(0, supervise(&child, &prog, 0, open_twice, NULL));
+	ASSERT_EQ(0, notif_receive(child.listener, &notif));
+	EXPECT_EQ(EPERM, in_child(seize_as_user, &child.pid));
+	shared->how.resolve = 0;
+	EXPECT_EQ(0, notif_continue(child.listener, notif.id));
+	ASSERT_EQ(0, notif_receive(child.listener, &notif));
+	EXPECT_EQ(-EXDEV, shared->ret[0]);
+	kill(child.pid, SIGKILL);
+	EXPECT_EQ(-SIGKILL, exit_status(child.pid));
+	close(child.listener);
+}
+
+static int open_when_traced(__u32 action)
+{
+	const struct sock_fprog prog = PROG(
+		LD_NR, JEQ(__NR_openat2, 1, 0), ALLOW,
+		LD(SECCOMP_EA_LO(struct open_how, flags)), RET(action));
+
+	if (no_new_privs() || install_seccomp(0, &prog))
+		return 1;
+	while (!shared->go)
+		nap();
+	return open_twice(NULL);
+}
+
+/*
+ * The kernel runs the filters again after that stop although seccomp is suspended.
+ * What they fetch is in doubt then: if the call had a pass, so had the next, which is
+ * without filters.
+ */
+TEST(at_its_seccomp_stop)
+{
+	const long options = PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL;
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(0, ea_load());
+	ASSERT_TRUE(make_shared());
+	shared->how.flags = O_PATH;
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (pid == 0)
+		_exit(open_when_traced(SECCOMP_RET_TRACE));
+	ASSERT_EQ(0, ptrace(PTRACE_SEIZE, pid, 0, options));
+	shared->go = true;
+	ASSERT_EQ(pid, waitpid(pid, &status, __WALL));
+	ASSERT_EQ(SIGTRAP | PTRACE_EVENT_SECCOMP << 8, status >> 8);
+	ASSERT_EQ(0, ptrace(PTRACE_SETOPTIONS, pid, 0, options | PTRACE_O_SUSPEND_SECCOMP));
+	ASSERT_EQ(0, ptrace(PTRACE_CONT, pid, 0, 0));
+	EXPECT_TRUE(reaches(1));
+	EXPECT_EQ(-EFAULT, shared->ret[0]);
+	EXPECT_LT(0, shared->ret[1]);
+	kill(pid, SIGKILL);
+	EXPECT_EQ(-SIGKILL, exit_status(pid));
+}
+
+/* Who is stopped when a call is over gets nothing of it in the next, not even a fault. */
+TEST(at_the_end_of_a_call)
+{
+	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
+	struct __ptrace_syscall_info info = {};
+	__u64 nr = 0;
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(0, ea_load());
+	ASSERT_TRUE(make_shared());
+	shared->how.flags = O_PATH;
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (pid == 0)
+		_exit(open_when_traced(SECCOMP_RET_ALLOW));
+	ASSERT_EQ(0, ptrace(PTRACE_SEIZE, pid, 0, options));
+	ASSERT_EQ(0, ptrace(PTRACE_INTERRUPT, pid, 0, 0));
+	ASSERT_EQ(pid, waitpid(pid, &status, __WALL));
+	shared->go = true;
+	while (nr != __NR_openat2 || info.op != PTRACE_SYSCALL_INFO_EXIT) {
+		ASSERT_EQ(0, ptrace(PTRACE_SYSCALL, pid, 0, 0));
+		ASSERT_EQ(pid, waitpid(pid, &status, __WALL));
+		ASSERT_TRUE(WIFSTOPPED(status));
+		ASSERT_LT(0, ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info));
+		if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
+			nr = info.entry.nr;
+	}
+	shared->how.resolve = RESOLVE_BENEATH;
+	ASSERT_EQ(0, ptrace(PTRACE_SETOPTIONS, pid, 0, options | PTRACE_O_SUSPEND_SECCOMP));
+	ASSERT_EQ(0, ptrace(PTRACE_CONT, pid, 0, 0));
+	EXPECT_TRUE(reaches(1));
+	EXPECT_LT(0, shared->ret[0]);
+	EXPECT_EQ(-EXDEV, shared->ret[1]);
+	kill(pid, SIGKILL);
+	EXPECT_EQ(-SIGKILL, exit_status(pid));
 }
 
 TEST_HARNESS_MAIN

@@ -82,3 +82,13 @@ fn numbers_must_fall_along_the_chain() {
     let pass = Pass::begin(arch, nr, lower);
     assert!(pass.next(arch, nr, upper).is_some());
 }
+
+/// A pass goes down the chain only. Filters above the one that has looked last begin another.
+#[test]
+fn a_pass_does_not_go_back() {
+    let (arch, nr) = CALLS[0];
+    let pass = Pass::begin(arch, nr, 5).next(arch, nr, 3).unwrap();
+    assert_eq!(pass.next(arch, nr, 4), None);
+    assert_eq!(pass.next(arch, nr, 3), None);
+    assert!(pass.next(arch, nr, 2).is_some());
+}

@@ -28,6 +28,29 @@ fn numbers() {
     }
 }
 
+/// What is a call on one ABI is none on the other, and what is no ABI has none.
+#[test]
+fn abis() {
+    for (abi, arch) in [(Abi::X86_64, 0xc000_003e), (Abi::I386, 0x4000_0003)] {
+        assert_eq!(abi.arch(), arch);
+        assert_eq!(Abi::from_arch(arch), Some(abi));
+    }
+    for arch in [0, 0x3e, 0x4000_003e, 0x8000_003e, 0xc000_0003, 0xc000_00b7] {
+        assert_eq!(Abi::from_arch(arch), None, "{arch:#x}");
+    }
+    // sched_setattr(2).
+    assert!(find(Abi::X86_64, 314).is_some() && find(Abi::X86_64, 351).is_none());
+    assert!(find(Abi::I386, 351).is_some() && find(Abi::I386, 314).is_none());
+}
+
+#[test]
+fn arguments() {
+    for value in [0, 1, 0xffff_ffff, 0x1_0000_0000, 0x1_0000_0001, u64::MAX] {
+        assert_eq!(Abi::X86_64.argument(value), value);
+        assert_eq!(Abi::I386.argument(value), u64::from(value as u32));
+    }
+}
+
 #[test]
 fn sizes() {
     for call in &CALLS {

@@ -56,11 +56,32 @@ pub(crate) mod hooks {
 
     /// Nobody else does anything meanwhile: whoever is in the gate keeps the thread out.
     pub(crate) fn uninterrupted<R>(f: impl FnOnce() -> R) -> R {
+        // A reader has found the cache, and is not in the gate yet.
+        if with(|world| world.is_finding && !world.is_nested) {
+            happens_now(|world| world.steps_of_thread_that_ends(), 1);
+        }
         let is_nested = with(|world| std::mem::replace(&mut world.is_nested, true));
         let result = f();
 
         with(|world| world.is_nested = is_nested);
         result
+    }
+
+    /// A cache is freed.
+    pub(crate) fn free() {
+        let is_finding = with(|world| world.is_finding);
+
+        promise(!is_finding, "what a reader has found is not freed");
+    }
+
+    /// The registers of the thread, on its stack, are read by others.
+    pub(crate) fn read_registers() {
+        let has_ended = with(|world| world.has_ended);
+
+        promise(
+            !has_ended,
+            "a thread whose registers are read has not ended",
+        );
     }
 
     pub(crate) fn is_suspended() -> bool {
@@ -236,6 +257,9 @@ struct World {
     reused: bool,
     is_nested: bool,
     is_announcing: bool,
+    is_finding: bool,
+    /// It has ended since a reader found its cache.
+    has_ended: bool,
     broken: Option<String>,
     /// The way through what may happen in the middle: what is given, and of how many each was one.
     choices: Vec<usize>,
@@ -335,6 +359,8 @@ impl World {
             reused: false,
             is_nested: false,
             is_announcing: false,
+            is_finding: false,
+            has_ended: false,
             broken: None,
             choices: Vec::new(),
             chosen: Vec::new(),
@@ -367,6 +393,13 @@ impl World {
             Place::Trace(_) => vec![Step::RunFiltersAgain],
             Place::Body { .. } => vec![Step::Copy],
         }
+    }
+
+    fn steps_of_thread_that_ends(&self) -> Vec<Step> {
+        let mut steps = self.steps_of_thread();
+
+        steps.retain(|&step| step == Step::Exit);
+        steps
     }
 
     fn steps_of_others(&self) -> Vec<Step> {
@@ -575,12 +608,24 @@ fn copy() {
 /// A supervisor reads.
 fn read() {
     let task = task::current_task();
-    let Some((seen, program)) = cache::with_pinned(task, |pinned| {
+
+    with(|world| world.is_finding = true);
+    let read = cache::with_pinned(task, |pinned| {
+        promise(
+            with(|world| world.is_nested),
+            "a reader is not interrupted in the gate",
+        );
         (
             Seen::new(&pinned.data, &pinned.info, &pinned.page),
             pinned.exec_id,
         )
-    }) else {
+    });
+
+    with(|world| {
+        world.is_finding = false;
+        world.has_ended = false;
+    });
+    let Some((seen, program)) = read else {
         return;
     };
 
@@ -612,6 +657,10 @@ fn read() {
 }
 
 fn exit() {
+    promise(
+        task::current_task().references.get() == bindings::alive().1,
+        "a cache keeps its task",
+    );
     cache::release();
     promise(bindings::alive() == (0, 0), "an exit frees the cache");
     promise(
@@ -629,6 +678,7 @@ fn exit() {
         world.in_doubt = false;
         world.fetched = None;
         world.reused = true;
+        world.has_ended = world.is_finding;
     });
 }
 

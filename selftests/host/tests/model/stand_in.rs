@@ -72,6 +72,7 @@ pub(crate) mod bindings {
     }
 
     pub(crate) unsafe fn kfree(memory: *mut u8) {
+        hooks::free();
         MEMORY.set(MEMORY.get() - 1);
         // SAFETY: It is of `seccomp_ea_zalloc()`, and nothing else than a cache is.
         unsafe { std::alloc::dealloc(memory, layout(2 * 4096)) };
@@ -297,6 +298,7 @@ pub(crate) mod task {
     }
 
     pub(crate) unsafe fn system_call_of(task: &Task) -> (u32, u32) {
+        hooks::read_registers();
         task.call.get()
     }
 
