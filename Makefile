@@ -10,6 +10,8 @@ define HELP
                    it builds with clang first (15 minutes, 4 GB)
   make kcsan-test  the same in another one that finds data races
   make shell       a shell in the guest, with the module loaded
+  make mutants     remove guards of the module, one at a time, and see which test goes red;
+                   MUTANT="NAME..." for some (selftests/mutants)
   make check       formatting, warnings, style, spelling, host tests
   make reference   Documentation/calls.rst anew, after a change of the table
   make vars        where the module, kernel, kernel tree and build root are
@@ -53,6 +55,9 @@ debug-test kcsan-test:
 	@scripts/build module selftests
 	@qemu/boot test
 
+mutants:
+	@scripts/mutate $(MUTANT)
+
 check:
 	@scripts/check
 
@@ -73,4 +78,4 @@ clean:
 help:
 	$(info $(HELP))@:
 
-.PHONY: all run shell test debug-test kcsan-test check reference vars update clean help
+.PHONY: all run shell test debug-test kcsan-test mutants check reference vars update clean help
