@@ -13,6 +13,8 @@ define HELP
   make mutants     remove guards of the module, one at a time, and see which test goes red;
                    MUTANT="NAME..." for some (selftests/mutants)
   make check       formatting, warnings, style, spelling, host tests
+  make fuzz        random filters against a reference of the contract, for FUZZ_SECONDS=60, or
+                   FUZZ_RUNS=N; FUZZ_KEEP=y puts what is found into the corpus of the host tests
   make reference   Documentation/calls.rst anew, after a change of the table
   make vars        where the module, kernel, kernel tree and build root are
   make update      look for a newer kernel package
@@ -61,6 +63,9 @@ mutants:
 check:
 	@scripts/check
 
+fuzz:
+	@scripts/fuzz
+
 reference:
 	@scripts/reference
 
@@ -78,4 +83,4 @@ clean:
 help:
 	$(info $(HELP))@:
 
-.PHONY: all run shell test debug-test kcsan-test mutants check reference vars update clean help
+.PHONY: all run shell test debug-test kcsan-test mutants check fuzz reference vars update clean help

@@ -7,6 +7,8 @@
 // Some of it is only used by the rest of the module.
 #![allow(dead_code)]
 
+extern crate alloc;
+
 #[path = "../../../rust/cbpf.rs"]
 mod cbpf;
 #[path = "../../../rust/ebpf.rs"]
@@ -23,6 +25,8 @@ mod serve;
 mod table;
 #[path = "../../../rust/verify.rs"]
 mod verify;
+
+pub mod subject;
 
 #[cfg(test)]
 mod tests;
