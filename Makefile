@@ -9,6 +9,8 @@ define HELP
   make debug-test  the same with KASAN, lockdep and more, and a search for leaks, in a kernel that
                    it builds with clang first (15 minutes, 4 GB)
   make kcsan-test  the same in another one that finds data races
+  make stress      the tests stress and stress_text, ten minutes for each thing that they do to
+                   filtered threads (STRESS_SECONDS=600)
   make shell       a shell in the guest, with the module loaded
   make mutants     remove guards of the module, one at a time, and see which test goes red;
                    MUTANT="NAME..." for some (selftests/mutants)
@@ -57,6 +59,14 @@ debug-test kcsan-test:
 	@scripts/build module selftests
 	@qemu/boot test
 
+# Otherwise these two do everything for some seconds only.
+stress: export T = stress stress_text
+stress: export STRESS_SECONDS := $(or $(STRESS_SECONDS),600)
+stress: export TEST_LIMIT := $(or $(TEST_LIMIT),7200)
+stress:
+	@scripts/build module selftests
+	@qemu/boot test
+
 mutants:
 	@scripts/mutate $(MUTANT)
 
@@ -83,4 +93,4 @@ clean:
 help:
 	$(info $(HELP))@:
 
-.PHONY: all run shell test debug-test kcsan-test mutants check fuzz reference vars update clean help
+.PHONY: all run shell test debug-test kcsan-test stress mutants check fuzz reference vars update clean help
