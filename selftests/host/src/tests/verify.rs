@@ -344,6 +344,17 @@ fn bits_tested() {
             "3 64:4533",
         ),
         (
+            "masked, and compared as if that were the number",
+            "ld nr; and 0x7fffffff; jge 437 -> else out; jgt 437 -> out; ld ea+0; out: ret allow",
+            "4 64:0",
+        ),
+        (
+            "one of two far numbers that meet",
+            "ld nr; jeq 65536 -> meet; jeq 131072 -> else out; meet: jeq 65536 -> out; ld ea+0
+             out: ret allow",
+            "4 64:65537",
+        ),
+        (
             "masked with nothing",
             "ld nr; and 0; jeq 0 -> out; ld ea+0; out: ret allow",
             "",
