@@ -23,35 +23,11 @@
 #define MAX_INSNS_PER_PATH	32768
 #define PENALTY		4
 
-#define CGROUPS		"/sys/fs/cgroup"
 #define CGROUP		CGROUPS "/abuser"
 
 #define JIT_ENABLE	"/proc/sys/net/core/bpf_jit_enable"
 #define JIT_HARDEN	"/proc/sys/net/core/bpf_jit_harden"
 #define JIT_LIMIT	"/proc/sys/net/core/bpf_jit_limit"
-
-/* The number in a file, after @key if there is one. */
-static long read_number(const char *path, const char *key)
-{
-	char line[128], format[64];
-	FILE *f = fopen(path, "re");
-	long number = -1;
-
-	snprintf(format, sizeof(format), "%s %%ld", key);
-	while (f && fgets(line, sizeof(line), f) && sscanf(line, format, &number) != 1)
-		;
-	if (f)
-		fclose(f);
-	return number;
-}
-
-/* What the module keeps for a thread: two pages, and what KASAN puts around them. */
-static long cache_cost(void)
-{
-	const long cost = read_number("/proc/slabinfo", "kmalloc-cg-8k %*d %*d");
-
-	return cost > 0 ? cost : 2 * PAGE;
-}
 
 static bool write_number(const char *path, long number, int flags)
 {

@@ -8,16 +8,7 @@
 /* What a counter says, or -1 if there is none of that name. */
 static inline long count_of(const char *counter)
 {
-	FILE *f = fopen("/sys/kernel/debug/seccomp_ea/counters", "re");
-	long value, found = -1;
-	char name[64];
-
-	while (f && fscanf(f, "%63s %ld", name, &value) == 2)
-		if (!strcmp(name, counter))
-			found = value;
-	if (f)
-		fclose(f);
-	return found;
+	return read_number("/sys/kernel/debug/seccomp_ea/counters", counter);
 }
 
 #endif /* SELFTESTS_COUNTERS_H */

@@ -18,7 +18,6 @@
 #define FILE_CALLS	DIRECTORY "/calls"
 #define FILE_COUNTERS	DIRECTORY "/counters"
 
-#define CGROUPS		"/sys/fs/cgroup"
 #define CGROUP		CGROUPS "/seccomp_ea"
 
 /* No call here returns it of its own accord. */

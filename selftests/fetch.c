@@ -284,7 +284,6 @@ TEST_F(withheld, can_be_killed)
 
 /* ---- Memory that the cgroup does not have. ---- */
 
-#define CGROUPS		"/sys/fs/cgroup"
 #define CGROUP		CGROUPS "/seccomp_ea"
 
 /*
@@ -296,26 +295,6 @@ TEST_F(withheld, can_be_killed)
 
 /* What the cgroup's reserves and all that is not ours may come to. */
 #define SLACK		(1024 * 1024L)
-
-static long read_number(const char *path, const char *key)
-{
-	char line[128], format[64];
-	FILE *f = fopen(path, "re");
-	long number = -1;
-
-	snprintf(format, sizeof(format), "%s %%ld", key);
-	while (f && fgets(line, sizeof(line), f) && sscanf(line, format, &number) != 1)
-		;
-	if (f)
-		fclose(f);
-	return number;
-}
-
-/* A cache is of two pages. KASAN watches what is between them, and each stays aligned. */
-static long cache_cost(void)
-{
-	return read_number("/proc/slabinfo", "kmalloc-cg-8k %*d %*d");
-}
 
 static long charged(void)
 {

@@ -33,23 +33,10 @@
 #define LOG_INSTALL	"waiting until no filter is being installed"
 
 #define TRACING		"/sys/kernel/tracing/"
-#define CGROUPS		"/sys/fs/cgroup/"
-#define CGROUP		CGROUPS "seccomp_ea"
+#define CGROUP		CGROUPS "/seccomp_ea"
 
 #define CYCLES		200
 #define EXECS		10000
-
-static long read_number(const char *path)
-{
-	FILE *f = fopen(path, "re");
-	long number;
-
-	if (!f || fscanf(f, "%ld", &number) != 1)
-		number = -1;
-	if (f)
-		fclose(f);
-	return number;
-}
 
 /* ---- Calls whose results are known. ---- */
 
@@ -870,7 +857,7 @@ TEST_F(module, perf)
 	struct perf_event_attr probe = { .size = sizeof(probe), .sample_period = 1 };
 	int fds[ARRAY_SIZE(entries) + 1], n = 0, i;
 
-	probe.type = read_number("/sys/bus/event_source/devices/kprobe/type");
+	probe.type = read_number("/sys/bus/event_source/devices/kprobe/type", "");
 	for (i = 0; i < (int)ARRAY_SIZE(entries); i++) {
 		probe.kprobe_func = (unsigned long)entries[i];
 		fds[n] = SYSCALL(__NR_perf_event_open, &probe, -1, 0, -1, 0);
@@ -908,8 +895,8 @@ FIXTURE_VARIANT_ADD(jit, hardened) { "1", "2" };
 
 FIXTURE_SETUP(jit)
 {
-	self->enable[0] = '0' + read_number(JIT_ENABLE);
-	self->harden[0] = '0' + read_number(JIT_HARDEN);
+	self->enable[0] = '0' + read_number(JIT_ENABLE, "");
+	self->harden[0] = '0' + read_number(JIT_HARDEN, "");
 	ASSERT_EQ(0, ea_load());
 	ASSERT_TRUE(write_file(JIT_ENABLE, variant->enable, 0));
 	ASSERT_TRUE(write_file(JIT_HARDEN, variant->harden, 0));
@@ -1097,9 +1084,9 @@ FIXTURE(execs)
 FIXTURE_SETUP(execs)
 {
 	ASSERT_EQ(0, ea_load());
-	write_file(CGROUPS "cgroup.subtree_control", "+memory", 0);
+	write_file(CGROUPS "/cgroup.subtree_control", "+memory", 0);
 	mkdir(CGROUP, 0755);
-	ASSERT_LE(0, read_number(CGROUP "/memory.current"));
+	ASSERT_LE(0, read_number(CGROUP "/memory.current", ""));
 }
 
 FIXTURE_TEARDOWN(execs)
@@ -1134,7 +1121,7 @@ TEST_F_TIMEOUT(execs, leave_no_cache, 300)
 		ASSERT_EQ(pids[cpu], waitpid(pids[cpu], &status, WUNTRACED));
 		ASSERT_TRUE(WIFSTOPPED(status)) TH_LOG("%d", WEXITSTATUS(status));
 	}
-	charged = read_number(CGROUP "/memory.current");
+	charged = read_number(CGROUP "/memory.current", "");
 	/* A cache left for each would be 80 MiB. */
 	EXPECT_GT(16 * 1024 * 1024, charged);
 	TH_LOG("%ld KiB after %d", charged / 1024, 2 * count);

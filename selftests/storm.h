@@ -29,7 +29,6 @@
 #define STORM_TIMEOUT	3000
 
 /* What all of a storm is charged to, and the part of it that is short of memory. */
-#define CGROUPS		"/sys/fs/cgroup"
 #define STORM_CGROUP	CGROUPS "/storm"
 #define CGROUP_ROOMY	STORM_CGROUP "/roomy"
 #define CGROUP_TIGHT	STORM_CGROUP "/tight"
@@ -395,23 +394,6 @@ static inline pid_t storm_start(void (*run)(void), const char *cgroup)
 		_exit(6);
 	}
 	return pid;
-}
-
-/* ---- The cgroups. ---- */
-
-/* The number in a file, after @key if there is one. */
-static inline long read_number(const char *path, const char *key)
-{
-	char line[128], format[64];
-	FILE *f = fopen(path, "re");
-	long number = -1;
-
-	snprintf(format, sizeof(format), "%s %%ld", key);
-	while (f && fgets(line, sizeof(line), f) && sscanf(line, format, &number) != 1)
-		;
-	if (f)
-		fclose(f);
-	return number;
 }
 
 /* ---- Before and after. ---- */
