@@ -55,15 +55,13 @@ test:
 debug-test: export DEBUG_KERNEL = y
 kcsan-test: export DEBUG_KERNEL = kcsan
 debug-test kcsan-test: export TEST_LIMIT := $(or $(TEST_LIMIT),1800)
-debug-test kcsan-test:
-	@scripts/build module selftests
-	@qemu/boot test
 
 # Otherwise these two do everything for some seconds only.
 stress: export T = stress stress_text
 stress: export STRESS_SECONDS := $(or $(STRESS_SECONDS),600)
 stress: export TEST_LIMIT := $(or $(TEST_LIMIT),7200)
-stress:
+
+debug-test kcsan-test stress:
 	@scripts/build module selftests
 	@qemu/boot test
 

@@ -127,6 +127,15 @@ in_root()
 	in_tree "$ROOT" "$@"
 }
 
+# cargo_test CHECKOUT ARGUMENT...: the host tests of a checkout.
+cargo_test()
+{
+	local checkout=$1
+	shift
+	in_root env CARGO_HOME="$CRATES" CARGO_TARGET_DIR="$checkout/build/host" \
+		cargo test --offline --locked --manifest-path "$checkout/selftests/host/Cargo.toml" "$@"
+}
+
 # kernel_make ARGUMENT...: make in the kernel tree, with the tools it was made
 # with: those of the build root, or a developer's own (CC=, LLVM= and the like
 # come through make).
