@@ -290,24 +290,33 @@ pub(crate) fn with_current<R>(f: impl FnOnce(&mut Own<'_>) -> R) -> Option<R> {
     })
 }
 
+/// What others may look at of the cache of a thread: its gate, [`Standing`], and what the gate says when
+/// it may be read.
+fn of<'a>(
+    task: &Task,
+    _guard: &'a rcu::Guard,
+) -> Option<(&'a Gate, &'a Atomic<u32>, &'a UnsafeCell<Pinned>)> {
+    let cache = find(task.as_ptr() as usize)?.as_ptr();
+
+    // SAFETY: The cache is valid until the RCU read-side critical section ends.
+    Some(unsafe {
+        (
+            &(*cache).head.gate,
+            &(*cache).head.standing,
+            &(*cache).pinned,
+        )
+    })
+}
+
 /// Notes down that the seccomp of a thread is about to be suspended.
 ///
 /// A thread that is not `seized`, but has been stopped before, is never between its filters and its
 /// copies: what is in its cache was left behind, or will be when its filters run again. One that is
 /// seized may be anywhere in the call that it is in, or just out of it.
 pub(crate) fn suspend(task: &Task, seized: bool) {
-    let _guard = rcu::read_lock();
-    let Some(cache) = find(task.as_ptr() as usize) else {
+    let guard = rcu::read_lock();
+    let Some((gate, word, pinned)) = of(task, &guard) else {
         return;
-    };
-    let cache = cache.as_ptr();
-    // SAFETY: The cache is valid until the RCU read-side critical section ends.
-    let (gate, word, pinned) = unsafe {
-        (
-            &(*cache).head.gate,
-            &(*cache).head.standing,
-            &(*cache).pinned,
-        )
     };
     let note = |in_call| {
         let standing = match seized && in_call {
@@ -337,16 +346,8 @@ fn is_for(pinned: &Pinned, (arch, nr): (u32, u32)) -> bool {
 /// [`None`] if nothing is: the thread has no cache, or fetches right now, or what is there was left
 /// behind by another system call or another program. `f` must not sleep.
 pub(crate) fn with_pinned<R>(task: &Task, f: impl FnOnce(&Pinned) -> R) -> Option<R> {
-    let _guard = rcu::read_lock();
-    let cache = find(task.as_ptr() as usize)?.as_ptr();
-    // SAFETY: The cache is valid until the RCU read-side critical section ends.
-    let (gate, standing, pinned) = unsafe {
-        (
-            &(*cache).head.gate,
-            &(*cache).head.standing,
-            &(*cache).pinned,
-        )
-    };
+    let guard = rcu::read_lock();
+    let (gate, standing, pinned) = of(task, &guard)?;
 
     gate.enter(|| {
         // SAFETY: The gate is entered, so that the thread does not write.

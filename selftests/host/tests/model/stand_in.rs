@@ -197,7 +197,11 @@ pub(crate) mod sync {
     }
 
     pub(crate) mod rcu {
-        pub(crate) fn read_lock() {}
+        pub(crate) struct Guard;
+
+        pub(crate) fn read_lock() -> Guard {
+            Guard
+        }
     }
 
     pub(crate) mod atomic {
