@@ -1671,6 +1671,15 @@ struct board {
 #define IS_SECRET(value)	((value) & SECRET)
 #define OPENLY(value)	((value) & ~SECRET)
 
+/* The plain ones of i386 are of 16 bits, and not every kernel has them. */
+#ifdef __NR_setresuid32
+#define NR_SETRESUID	__NR_setresuid32
+#define NR_SETRESGID	__NR_setresgid32
+#else
+#define NR_SETRESUID	__NR_setresuid
+#define NR_SETRESGID	__NR_setresgid
+#endif
+
 struct reader {
 	struct board *board;
 	int cpu;
@@ -1693,8 +1702,8 @@ static void *keep_reading(void *arg)
 
 	pin(reader->cpu);
 	/* Only this thread, unlike by the library's functions. */
-	if (reader->is_user && (SYSCALL(__NR_setresgid, USER, USER, USER) ||
-				SYSCALL(__NR_setresuid, USER, USER, USER)))
+	if (reader->is_user && (SYSCALL(NR_SETRESGID, USER, USER, USER) ||
+				SYSCALL(NR_SETRESUID, USER, USER, USER)))
 		reader->wrong++;
 	for (i = 0; !board->stop; i = (i + 1) % ARRAY_SIZE(board->tids)) {
 		pid_t tid = board->tids[i];

@@ -197,7 +197,7 @@ TEST(no_namespaces)
 TEST(no_namespaces_for_users)
 {
 	ASSERT_EQ(0, ea_load());
-	ASSERT_EQ(0, SYSCALL(__NR_setresuid, 65534, 65534, 65534));
+	ASSERT_EQ(0, setresuid(65534, 65534, 65534));
 	EXPECT_EQ(0, try_flags(CLONE_NEWUSER | CLONE_NEWNET));
 	ASSERT_EQ(0, no_new_privs());
 	ASSERT_EQ(0, install_prctl(&deny_namespaces));
