@@ -279,6 +279,22 @@ static int open_when_traced(__u32 action)
 	return open_twice(NULL);
 }
 
+/* A child that waits, seized, until it may go. */
+static pid_t open_seized(struct __test_metadata *_metadata, __u32 action, long options)
+{
+	pid_t pid;
+
+	ASSERT_EQ(0, ea_load());
+	ASSERT_TRUE(make_shared());
+	shared->how.flags = O_PATH;
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (pid == 0)
+		_exit(open_when_traced(action));
+	ASSERT_EQ(0, ptrace(PTRACE_SEIZE, pid, 0, options));
+	return pid;
+}
+
 /*
  * The kernel runs the filters again after that stop although seccomp is suspended.
  * What they fetch is in doubt then: if the call had a pass, so had the next, which is
@@ -290,14 +306,7 @@ TEST(at_its_seccomp_stop)
 	int status;
 	pid_t pid;
 
-	ASSERT_EQ(0, ea_load());
-	ASSERT_TRUE(make_shared());
-	shared->how.flags = O_PATH;
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (pid == 0)
-		_exit(open_when_traced(SECCOMP_RET_TRACE));
-	ASSERT_EQ(0, ptrace(PTRACE_SEIZE, pid, 0, options));
+	pid = open_seized(_metadata, SECCOMP_RET_TRACE, options);
 	shared->go = true;
 	ASSERT_EQ(pid, waitpid(pid, &status, __WALL));
 	ASSERT_EQ(SIGTRAP | PTRACE_EVENT_SECCOMP << 8, status >> 8);
@@ -319,14 +328,7 @@ TEST(at_the_end_of_a_call)
 	int status;
 	pid_t pid;
 
-	ASSERT_EQ(0, ea_load());
-	ASSERT_TRUE(make_shared());
-	shared->how.flags = O_PATH;
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (pid == 0)
-		_exit(open_when_traced(SECCOMP_RET_ALLOW));
-	ASSERT_EQ(0, ptrace(PTRACE_SEIZE, pid, 0, options));
+	pid = open_seized(_metadata, SECCOMP_RET_ALLOW, options);
 	ASSERT_EQ(0, ptrace(PTRACE_INTERRUPT, pid, 0, 0));
 	ASSERT_EQ(pid, waitpid(pid, &status, __WALL));
 	shared->go = true;
