@@ -548,11 +548,15 @@ static int run_install(void *operation)
 	return outcome(fault, ret);
 }
 
+/*
+ * The page allocator is not needed: unless KASAN wants pages as well, it is asked for those
+ * of vmalloc() only, which tries again.
+ */
 static int each_install(const char *name, struct install install)
 {
 	return each_position(&(struct path) {
 		.name = name, .run = run_install, .operation = &install,
-		.needed = SET(SLAB) | SET(PAGES) | SET(COPY),
+		.needed = SET(SLAB) | SET(COPY),
 	});
 }
 
