@@ -127,6 +127,33 @@ in_root()
 	in_tree "$ROOT" "$@"
 }
 
+# What only one command needs is unpacked beside the build root, with all that it
+# depends on and the root does not have. beside PACKAGE says where.
+beside()
+{
+	echo "$CACHE/$1-${ROOT##*-}"
+}
+
+download_beside()
+{
+	local dir
+	dir=$(beside "$1").new
+	rm -rf "$dir"
+	mkdir -p "$dir/debs/partial"
+	lend_network "$ROOT"
+	in_root apt-get update
+	in_root apt-get -y -o APT::Status-Fd=3 -o Dir::Cache::archives="$dir/debs" --download-only install "$1"
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	in_root sh -ec 'for deb in "$0"/debs/*.deb; do dpkg-deb --extract "$deb" "$0"; done' "$dir"
+	rm -rf "$dir/debs"
+	mv "$dir" "${dir%.new}"
+}
+
+need_beside()
+{
+	[ -d "$(beside "$1")" ] || step "$CACHE/log/$1" "download $1" download_beside "$1"
+}
+
 # cargo_test CHECKOUT ARGUMENT...: the host tests of a checkout.
 cargo_test()
 {
