@@ -290,9 +290,45 @@ impl Rows {
     }
 }
 
+/// One more than the highest number of a row on any ABI.
+const NUMBERS: usize = {
+    let mut last = 0;
+    let mut row = 0;
+
+    while row < CALLS.len() {
+        let mut abi = 0;
+
+        while abi < Abi::ALL.len() {
+            if CALLS[row].nr[abi] > last {
+                last = CALLS[row].nr[abi];
+            }
+            abi += 1;
+        }
+        row += 1;
+    }
+    last as usize + 1
+};
+
+/// The row of each number on each ABI, or how many rows there are.
+static ROWS: [[u8; NUMBERS]; Abi::ALL.len()] = {
+    let mut rows = [[CALLS.len() as u8; NUMBERS]; Abi::ALL.len()];
+    let mut row = 0;
+
+    while row < CALLS.len() {
+        let mut abi = 0;
+
+        while abi < Abi::ALL.len() {
+            rows[abi][CALLS[row].nr[abi] as usize] = row as u8;
+            abi += 1;
+        }
+        row += 1;
+    }
+    rows
+};
+
 /// Finds the row of a system call.
 ///
 /// `nr` is compared as the unsigned 32-bit number that a filter sees.
 pub(crate) fn find(abi: Abi, nr: u32) -> Option<&'static Call> {
-    CALLS.iter().find(|call| call.nr[abi as usize] == nr)
+    CALLS.get(usize::from(*ROWS[abi as usize].get(nr as usize)?))
 }
