@@ -26,8 +26,10 @@ use crate::{
     table::Rows,
     task,
     verify::{
+        self,
         verify,
         Inspected,
+        Refusal,
         Scratch, //
     }, //
 };
@@ -56,16 +58,16 @@ fn available() -> Rows {
     Rows::from_bits(AVAILABLE.load(Acquire))
 }
 
-/// Judges a classic program in the place of `seccomp_check_filter()`, and rewrites it so that
-/// `bpf_convert_filter()` understands it. May sleep.
+/// Judges each instruction of a classic program in the place of `seccomp_check_filter()`, and rewrites
+/// the program so that `bpf_convert_filter()` understands it. May sleep. [`EINVAL`].
 ///
-/// [`EINVAL`] for what is refused, [`ENOMEM`].
+/// Whether its loads may be reached, [`extend()`] decides.
 pub(crate) fn check(kernel: KernelCheck, program: &mut [Insn]) -> Result {
     if !program.iter().any(Insn::is_ea_load) || available() == Rows::NONE {
         return kernel.run(program);
     }
 
-    inspected(program)?;
+    verify::check_offsets(program).map_err(refuse)?;
     for insn in program {
         match layout::load(insn.k) {
             Load::Ea(offset) if insn.is_ea_load() => {
@@ -81,7 +83,7 @@ pub(crate) fn check(kernel: KernelCheck, program: &mut [Insn]) -> Result {
     Ok(())
 }
 
-/// Finds out which system calls' structs a program reads, or refuses it and says why.
+/// Finds out which system calls' structs a program reads, or refuses it. [`EINVAL`], [`ENOMEM`].
 fn inspected(program: &[Insn]) -> Result<Inspected> {
     let mut scratch = KVVec::from_elem(
         Scratch::UNREACHED,
@@ -89,25 +91,28 @@ fn inspected(program: &[Insn]) -> Result<Inspected> {
         GFP_KERNEL_ACCOUNT | __GFP_NOWARN,
     )?;
 
-    verify(program, available(), &mut scratch).map_err(|refusal| {
-        Counter::Refused.increment();
-        if task::may_log() {
-            pr_info!(
-                "filter refused at instruction {}: {} (PID {})\n",
-                refusal.index,
-                core::format_args!("{}", refusal.reason),
-                task::current_pid(),
-            );
-        }
-        EINVAL
-    })
+    verify(program, available(), &mut scratch).map_err(refuse)
+}
+
+/// Says why a filter is refused.
+fn refuse(refusal: Refusal) -> Error {
+    Counter::Refused.increment();
+    if task::may_log() {
+        pr_info!(
+            "filter refused at instruction {}: {} (PID {})\n",
+            refusal.index,
+            core::format_args!("{}", refusal.reason),
+            task::current_pid(),
+        );
+    }
+    EINVAL
 }
 
 /// Turns the program that the kernel made of a filter into an extended one, if the filter reads
 /// structs. May sleep.
 ///
-/// [`ENOMEM`]; or [`EINVAL`], as if the module was not there, while it is being unloaded. The program
-/// is destroyed then.
+/// [`ENOMEM`]; or [`EINVAL`] if it may not read them and, as if the module was not there, while that is
+/// being unloaded. The program is destroyed then.
 pub(crate) fn extend(program: Program) -> Result<Program> {
     if !program.classic().iter().any(Insn::is_ea_load) {
         return Ok(program);

@@ -30,6 +30,14 @@ use crate::{
 };
 use core::fmt;
 
+/// Checks that all loads of `prog` go to words that exist.
+pub(crate) fn check_offsets(prog: &[Insn]) -> Result<(), Refusal> {
+    for (index, insn) in prog.iter().enumerate() {
+        check_offset(insn).map_err(|reason| Refusal { index, reason })?;
+    }
+    Ok(())
+}
+
 /// Checks all loads of `prog` that go past `struct seccomp_data`.
 ///
 /// `prog` has passed the kernel's `bpf_check_classic()`; if it has not, it is refused, or judged as
@@ -41,9 +49,7 @@ pub(crate) fn verify(
     available: Rows,
     scratch: &mut [Scratch],
 ) -> Result<Inspected, Refusal> {
-    for (index, insn) in prog.iter().enumerate() {
-        check_offset(insn).map_err(|reason| Refusal { index, reason })?;
-    }
+    check_offsets(prog)?;
 
     let mut inspected = Inspected::NONE;
     for abi in Abi::ALL {
@@ -144,10 +150,9 @@ const X32_BIT: u32 = 1 << 30;
 /// The scratch memory of [`verify()`] is a slice of these.
 #[derive(Clone, Copy)]
 pub(crate) struct Scratch {
+    /// None if no way leads to the instruction; then nothing else counts.
     numbers: Numbers,
-    a: Value,
-    x: Value,
-    memory: [Value; cbpf::MEMORY_WORDS],
+    values: Values,
 }
 
 // A filter of BPF_MAXINSNS instructions takes that many of these.
@@ -157,46 +162,53 @@ impl Scratch {
     /// An instruction that no way leads to.
     pub(crate) const UNREACHED: Self = Self {
         numbers: Numbers::NONE,
-        a: Value::Unknown,
-        x: Value::Unknown,
-        memory: [Value::Unknown; cbpf::MEMORY_WORDS],
+        values: Values {
+            a: Value::Unknown,
+            x: Value::Unknown,
+            memory: [Value::Unknown; cbpf::MEMORY_WORDS],
+        },
     };
 
     /// The first instruction: any system call, A and X are zero.
     const ENTRY: Self = Self {
         numbers: Numbers::ALL,
-        a: Value::Constant(0),
-        x: Value::Constant(0),
-        ..Self::UNREACHED
+        values: Values {
+            a: Value::Constant(0),
+            x: Value::Constant(0),
+            ..Self::UNREACHED.values
+        },
     };
 
     /// Adds the knowledge of another way to the same instruction.
-    fn join(&mut self, other: &Self) {
-        if other.numbers.is_none() {
+    fn join(&mut self, numbers: &Numbers, values: &Values) {
+        if numbers.is_none() {
             return;
         }
         if self.numbers.is_none() {
-            *self = *other;
+            self.numbers = *numbers;
+            self.values = *values;
             return;
         }
-        self.numbers.unite(&other.numbers);
+        self.numbers.unite(numbers);
+        self.values.join(values);
+    }
+}
+
+/// What the registers and the scratch memory hold.
+#[derive(Clone, Copy)]
+struct Values {
+    a: Value,
+    x: Value,
+    memory: [Value; cbpf::MEMORY_WORDS],
+}
+
+impl Values {
+    fn join(&mut self, other: &Self) {
         self.a.join(other.a);
         self.x.join(other.x);
         for (value, other) in self.memory.iter_mut().zip(other.memory) {
             value.join(other);
         }
-    }
-
-    /// What is known once a test of `value` has come out as `outcome`. No number is left if it
-    /// cannot.
-    fn assume(&self, value: Value, test: Test, outcome: bool) -> Self {
-        let mut state = *self;
-        match value {
-            Value::Constant(value) if test.holds(value) != outcome => state.numbers = Numbers::NONE,
-            Value::Number { mask } => state.numbers.narrow(mask, test, outcome),
-            Value::Constant(_) | Value::Unknown => {}
-        }
-        state
     }
 
     fn slot(&mut self, k: u32) -> Result<&mut Value, Reason> {
@@ -422,6 +434,19 @@ impl Numbers {
         }
     }
 
+    /// What is left once a test of `value` has come out as `outcome`: none if it cannot.
+    fn assume(&self, value: Value, test: Test, outcome: bool) -> Self {
+        match value {
+            Value::Constant(value) if test.holds(value) != outcome => Self::NONE,
+            Value::Number { mask } => {
+                let mut left = *self;
+                left.narrow(mask, test, outcome);
+                left
+            }
+            Value::Constant(_) | Value::Unknown => *self,
+        }
+    }
+
     /// Keeps the numbers `n` for which `test` of `n & mask` comes out as `outcome`.
     fn narrow(&mut self, mask: u32, test: Test, outcome: bool) {
         let mut first = WINDOW_FIRST;
@@ -584,7 +609,9 @@ fn verify_abi(
     scratch: &mut [Scratch],
     abi: Abi,
 ) -> Result<Rows, Refusal> {
-    scratch.fill(Scratch::UNREACHED);
+    for state in &mut *scratch {
+        state.numbers = Numbers::NONE;
+    }
     if let Some(entry) = scratch.first_mut() {
         *entry = Scratch::ENTRY;
     }
@@ -610,45 +637,46 @@ fn verify_abi(
                 inspected.insert(row);
             }
         }
-        step(insn, *here, rest, abi).map_err(refuse)?;
+        step(insn, here, rest, abi).map_err(refuse)?;
     }
     Ok(inspected)
 }
 
 /// Runs `insn` in `state` and hands the results on to `rest`, the instructions behind it.
-fn step(insn: &Insn, mut state: Scratch, rest: &mut [Scratch], abi: Abi) -> Result<(), Reason> {
+fn step(insn: &Insn, state: &mut Scratch, rest: &mut [Scratch], abi: Abi) -> Result<(), Reason> {
+    let Scratch { numbers, values } = state;
     let k = insn.k;
     let operand = match insn.code & cbpf::SRC_X {
         0 => Value::Constant(k),
-        _ => state.x,
+        _ => values.x,
     };
 
     match insn.code {
         cbpf::RET_K | cbpf::RET_A => return Ok(()),
-        cbpf::JA => return flow(rest, k, &state),
-        cbpf::LD_IMM => state.a = Value::Constant(k),
-        cbpf::LDX_IMM => state.x = Value::Constant(k),
-        cbpf::LD_LEN => state.a = Value::Constant(layout::DATA_SIZE),
-        cbpf::LDX_LEN => state.x = Value::Constant(layout::DATA_SIZE),
+        cbpf::JA => return flow(rest, k, numbers, values),
+        cbpf::LD_IMM => values.a = Value::Constant(k),
+        cbpf::LDX_IMM => values.x = Value::Constant(k),
+        cbpf::LD_LEN => values.a = Value::Constant(layout::DATA_SIZE),
+        cbpf::LDX_LEN => values.x = Value::Constant(layout::DATA_SIZE),
         cbpf::LD_ABS => {
-            state.a = match k {
+            values.a = match k {
                 cbpf::DATA_NR => Value::number(u32::MAX),
                 cbpf::DATA_ARCH => Value::Constant(abi.arch()),
                 _ => Value::Unknown,
             }
         }
-        cbpf::LD_MEM => state.a = *state.slot(k)?,
-        cbpf::LDX_MEM => state.x = *state.slot(k)?,
-        cbpf::ST => *state.slot(k)? = state.a,
-        cbpf::STX => *state.slot(k)? = state.x,
-        cbpf::TAX => state.x = state.a,
-        cbpf::TXA => state.a = state.x,
-        cbpf::NEG => state.a = Value::arithmetic(cbpf::SUB, Value::Constant(0), state.a),
+        cbpf::LD_MEM => values.a = *values.slot(k)?,
+        cbpf::LDX_MEM => values.x = *values.slot(k)?,
+        cbpf::ST => *values.slot(k)? = values.a,
+        cbpf::STX => *values.slot(k)? = values.x,
+        cbpf::TAX => values.x = values.a,
+        cbpf::TXA => values.a = values.x,
+        cbpf::NEG => values.a = Value::arithmetic(cbpf::SUB, Value::Constant(0), values.a),
         code => match code & !cbpf::SRC_X {
-            cbpf::JEQ => return branch(Test::Equal, insn, &state, operand, rest),
-            cbpf::JGT => return branch(Test::Greater, insn, &state, operand, rest),
-            cbpf::JGE => return branch(Test::GreaterOrEqual, insn, &state, operand, rest),
-            cbpf::JSET => return branch(Test::AnyBitOf, insn, &state, operand, rest),
+            cbpf::JEQ => return branch(Test::Equal, insn, numbers, values, operand, rest),
+            cbpf::JGT => return branch(Test::Greater, insn, numbers, values, operand, rest),
+            cbpf::JGE => return branch(Test::GreaterOrEqual, insn, numbers, values, operand, rest),
+            cbpf::JSET => return branch(Test::AnyBitOf, insn, numbers, values, operand, rest),
             op @ (cbpf::ADD
             | cbpf::SUB
             | cbpf::MUL
@@ -660,25 +688,26 @@ fn step(insn: &Insn, mut state: Scratch, rest: &mut [Scratch], abi: Abi) -> Resu
             | cbpf::XOR) => {
                 if op == cbpf::DIV {
                     // Behind a division the divisor is not zero: the filter would have ended.
-                    state = state.assume(operand, Test::Equal(0), false);
+                    *numbers = numbers.assume(operand, Test::Equal(0), false);
                 }
-                state.a = Value::arithmetic(op, state.a, operand);
+                values.a = Value::arithmetic(op, values.a, operand);
             }
             _ => return Err(Reason::Malformed),
         },
     }
-    flow(rest, 0, &state)
+    flow(rest, 0, numbers, values)
 }
 
-/// Runs the conditional jump `insn` in `state`: it makes a `test` of A with `operand`.
+/// Runs the conditional jump `insn`, which makes a `test` of A with `operand`.
 fn branch(
     test: fn(u32) -> Test,
     insn: &Insn,
-    state: &Scratch,
+    numbers: &Numbers,
+    values: &Values,
     operand: Value,
     rest: &mut [Scratch],
 ) -> Result<(), Reason> {
-    let (value, test, taken) = match (state.a, operand) {
+    let (value, test, taken) = match (values.a, operand) {
         (value, Value::Constant(k)) => (value, test(k), true),
         (Value::Constant(k), value) => {
             let (test, taken) = test(k).exchanged();
@@ -687,13 +716,20 @@ fn branch(
         // Without a constant nothing is learned.
         _ => (Value::Unknown, test(0), true),
     };
-    flow(rest, insn.jt.into(), &state.assume(value, test, taken))?;
-    flow(rest, insn.jf.into(), &state.assume(value, test, !taken))
+    let left = |outcome| numbers.assume(value, test, outcome);
+
+    flow(rest, insn.jt.into(), &left(taken), values)?;
+    flow(rest, insn.jf.into(), &left(!taken), values)
 }
 
-/// Hands `state` on to the instruction that is `distance` behind the first of `rest`.
-fn flow(rest: &mut [Scratch], distance: u32, state: &Scratch) -> Result<(), Reason> {
+/// Hands on what is known to the instruction that is `distance` behind the first of `rest`.
+fn flow(
+    rest: &mut [Scratch],
+    distance: u32,
+    numbers: &Numbers,
+    values: &Values,
+) -> Result<(), Reason> {
     let target = rest.get_mut(distance as usize).ok_or(Reason::Malformed)?;
-    target.join(state);
+    target.join(numbers, values);
     Ok(())
 }
