@@ -40,6 +40,19 @@ pub(crate) struct SizeWord {
     pub(crate) value: Option<u32>,
 }
 
+impl SizeWord {
+    /// Puts the word, if there is one, into its place in the struct, as far as that has room for it.
+    #[inline(never)]
+    fn put(self, bytes: &mut [u8]) {
+        let word = bytes.iter_mut().skip(self.offset);
+
+        if let Some(value) = self.value {
+            word.zip(value.to_ne_bytes())
+                .for_each(|(to, from)| *to = from);
+        }
+    }
+}
+
 /// A struct as it was fetched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fetched {
@@ -113,31 +126,29 @@ impl Fetched {
     ///
     /// The size was read once, and what it says is what was copied. By now it may be another one.
     pub(crate) fn finish(&mut self, bytes: &mut [u8], faults: Faults) {
-        let (low, high) = bytes.split_at_mut(self.boundary.min(bytes.len()));
-
         self.faults = faults;
-        if faults.low {
-            low.fill(0);
+        if faults.any() {
+            self.forget(bytes);
         }
-        if faults.high {
-            high.fill(0);
+        if let Some(size) = self.size {
+            size.put(bytes);
         }
-        if let Some(SizeWord {
-            offset,
-            value: Some(value),
-        }) = self.size
-        {
-            let word = bytes.iter_mut().skip(offset);
-
-            word.zip(value.to_ne_bytes())
-                .for_each(|(to, from)| *to = from);
-        }
-        self.tail = bytes
-            .iter()
-            .rposition(|&byte| byte != 0)
-            .map_or(0, |last| last + 1);
+        self.tail = used(bytes);
         if self.is_fault() {
             bytes.fill(0);
+        }
+    }
+
+    /// Clears what could not be read, whatever there is.
+    #[cold]
+    fn forget(&self, bytes: &mut [u8]) {
+        let (low, high) = bytes.split_at_mut(self.boundary.min(bytes.len()));
+
+        if self.faults.low {
+            low.fill(0);
+        }
+        if self.faults.high {
+            high.fill(0);
         }
     }
 
@@ -194,7 +205,7 @@ impl Fetched {
 
         if !self.faults.any() {
             return match page.get(offset..offset + len) {
-                Some(bytes) if bytes.iter().all(|&byte| byte == 0) => Zeroed::Zero,
+                Some(bytes) if used(bytes) == 0 => Zeroed::Zero,
                 Some(_) => Zeroed::NonZero,
                 None => Zeroed::Fault,
             };
@@ -213,4 +224,22 @@ impl Fetched {
             Zeroed::Fault
         }
     }
+}
+
+/// One past the last byte that is not zero.
+fn used(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+
+    // A word at a time, as most structs end with zeroes.
+    while let Some((before, &word)) = rest.split_last_chunk() {
+        let word = u64::from_le_bytes(word);
+
+        if word != 0 {
+            return rest.len() - word.leading_zeros() as usize / 8;
+        }
+        rest = before;
+    }
+    rest.iter()
+        .rposition(|&byte| byte != 0)
+        .map_or(0, |last| last + 1)
 }
