@@ -48,12 +48,16 @@ pub(crate) fn react_by(reaction: impl Borrow<u32>) -> Result {
 
 /// Looks for a change before a copy is answered, and tells whether the system call is to fail and the
 /// process to end. Atomic context.
+#[inline]
 pub(crate) fn is_fatal(cache: &mut Own<'_>, call: &Call) -> bool {
     let reaction = REACTION.load(Relaxed);
 
-    if reaction < COUNT {
-        return false;
-    }
+    reaction >= COUNT && react(reaction, cache, call)
+}
+
+/// What is left of [`is_fatal()`] where anybody cares.
+#[cold]
+fn react(reaction: u32, cache: &mut Own<'_>, call: &Call) -> bool {
     // A call copies more than once, but it is one change.
     if !cache.state.changed && is_changed(cache) {
         cache.state.changed = true;

@@ -33,10 +33,15 @@ pub(crate) struct Gate(Atomic<u32>);
 
 impl Gate {
     /// Closes the gate for readers, and waits until none is left. For the thread.
+    #[inline]
     pub(crate) fn close(&self) {
-        if self.0.cmpxchg(OPEN, CLOSED, Acquire).is_ok() {
-            return;
+        if self.0.cmpxchg(OPEN, CLOSED, Acquire).is_err() {
+            self.close_slowly();
         }
+    }
+
+    #[cold]
+    fn close_slowly(&self) {
         while self.0.load(Acquire) != CLOSED {
             if self.0.cmpxchg(OPEN, CLOSED, Acquire).is_ok() {
                 return;
