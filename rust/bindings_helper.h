@@ -35,7 +35,11 @@ struct seccomp_ea_node {
 /* How many counters there are (counter.rs). */
 #define SECCOMP_EA_COUNTERS	9
 
-void seccomp_ea_count(unsigned int counter, long difference);
+struct seccomp_ea_counters {
+	long count[SECCOMP_EA_COUNTERS];
+};
+
+DECLARE_PER_CPU(struct seccomp_ea_counters, seccomp_ea_counters);
 unsigned long seccomp_ea_counted(unsigned int counter);
 
 struct dentry *seccomp_ea_debugfs_file(const char *directory, const char *name);

@@ -147,17 +147,7 @@ unsigned int seccomp_ea_dentry_references(const struct dentry *dentry)
 	return d_count(dentry);
 }
 
-struct seccomp_ea_counters {
-	long count[SECCOMP_EA_COUNTERS];
-};
-
-static DEFINE_PER_CPU(struct seccomp_ea_counters, counters);
-
-/* Any context. */
-void seccomp_ea_count(unsigned int counter, long difference)
-{
-	this_cpu_add(counters.count[counter], difference);
-}
+DEFINE_PER_CPU(struct seccomp_ea_counters, seccomp_ea_counters);
 
 /*
  * What was counted on all CPUs. What one has counted up and another one down
@@ -169,7 +159,7 @@ unsigned long seccomp_ea_counted(unsigned int counter)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu(counters.count[counter], cpu));
+		sum += READ_ONCE(per_cpu(seccomp_ea_counters.count[counter], cpu));
 	return max(sum, 0L);
 }
 
