@@ -61,6 +61,7 @@ u32 seccomp_ea_task_arch(struct task_struct *task);
 struct task_struct *seccomp_ea_find_task(pid_t pid);
 int seccomp_ea_copy_struct_from_user(void *to, size_t ksize,
 				     const void __user *from, size_t usize);
+bool seccomp_ea_read_present(void *to, const void __user *from, size_t size);
 bool seccomp_ea_access_ok(const void __user *from, size_t size);
 void *seccomp_ea_zalloc(size_t size);
 

@@ -114,6 +114,31 @@ int seccomp_ea_copy_struct_from_user(void *to, size_t ksize,
 	return copy_struct_from_user(to, ksize, from, usize);
 }
 
+/*
+ * Reads user memory that is there. For a few words this is less work than
+ * copy_from_user_nofault(), which also looks where they go. Process context, which may
+ * be atomic.
+ */
+bool seccomp_ea_read_present(void *to, const void __user *from, size_t size)
+{
+	size_t offset = 0;
+
+	guard(pagefault)();
+	if (should_fail_usercopy())
+		return false;
+	scoped_user_read_access_size(from, size, fault) {
+		for (; size - offset >= sizeof(u64); offset += sizeof(u64))
+			unsafe_get_user(*(u64 *)(to + offset), (const u64 __user *)(from + offset),
+					fault);
+		for (; offset < size; offset++)
+			unsafe_get_user(*(u8 *)(to + offset), (const u8 __user *)(from + offset),
+					fault);
+	}
+	return true;
+fault:
+	return false;
+}
+
 bool seccomp_ea_access_ok(const void __user *from, size_t size)
 {
 	return access_ok(from, size);

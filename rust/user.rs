@@ -32,13 +32,18 @@ pub(crate) fn read(context: &mut FilterContext, from: u64, to: &mut [u8]) -> boo
         return true;
     }
 
-    read_present(from, to)
-        || context.sleep(|| {
-            UserSlice::new(UserPtr::from_addr(from as usize), to.len())
-                .reader()
-                .read_slice(to)
-                .is_ok()
-        })
+    read_present(from, to) || read_absent(context, from, to)
+}
+
+/// The same where a page fault is due.
+#[cold]
+fn read_absent(context: &mut FilterContext, from: u64, to: &mut [u8]) -> bool {
+    context.sleep(|| {
+        UserSlice::new(UserPtr::from_addr(from as usize), to.len())
+            .reader()
+            .read_slice(to)
+            .is_ok()
+    })
 }
 
 /// How much is looked at in one go.
@@ -64,17 +69,10 @@ fn all_chunks(from: u64, length: usize, mut f: impl FnMut(u64, usize, usize) -> 
 
 /// Copies from user memory as far as it is there, without a page fault. Any context.
 fn read_present(from: u64, to: &mut [u8]) -> bool {
-    let from = UserPtr::from_addr(from as usize);
     // SAFETY: `to` is valid for writes of its length. Any address may be read from, in any context.
-    let missing = unsafe {
-        kernel::bindings::copy_from_user_nofault(
-            to.as_mut_ptr().cast(),
-            from.as_const_ptr(),
-            to.len(),
-        )
-    };
-
-    missing == 0
+    unsafe {
+        bindings::seccomp_ea_read_present(to.as_mut_ptr().cast(), from as *const c_void, to.len())
+    }
 }
 
 /// Whether user memory is there, all of it, without a page fault. Any context.

@@ -100,6 +100,8 @@ static const struct place {
 #ifdef __x86_64__
 	{ "a kernel address", ABSOLUTE, .delta = 0xffff888000001000, .key = true },
 	{ "the kernel's text", ABSOLUTE, .delta = 0xffffffff81000000 },
+	/* The interrupt table is always here, and readable (CPU_ENTRY_AREA_RO_IDT). */
+	{ "the kernel's interrupt table", ABSOLUTE, .delta = 0xfffffe0000000000 },
 	{ "a non-canonical address", ABSOLUTE, .delta = 0x8000000000000000 },
 	{ "the first non-canonical address", ABSOLUTE, .delta = 0x0000800000000000 },
 #endif
