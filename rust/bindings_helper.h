@@ -32,6 +32,12 @@ struct seccomp_ea_node {
 	unsigned long task;
 };
 
+/* A system call as filters tell it from others. */
+struct seccomp_ea_system_call {
+	u32 arch;
+	u32 nr;
+};
+
 /* How many counters there are (counter.rs). */
 #define SECCOMP_EA_COUNTERS	9
 
@@ -52,12 +58,10 @@ void seccomp_ea_module_put(void);
 int seccomp_ea_notifier_from_errno(int error);
 unsigned long seccomp_ea_irq_save(void);
 void seccomp_ea_irq_restore(unsigned long flags);
-u32 seccomp_ea_current_nr(void);
-u32 seccomp_ea_current_arch(void);
+struct seccomp_ea_system_call seccomp_ea_current_system_call(void);
 void seccomp_ea_current_arguments(unsigned long args[6]);
 void seccomp_ea_current_comm(char name[TASK_COMM_LEN]);
-u32 seccomp_ea_task_nr(struct task_struct *task);
-u32 seccomp_ea_task_arch(struct task_struct *task);
+struct seccomp_ea_system_call seccomp_ea_system_call_of(struct task_struct *task);
 struct task_struct *seccomp_ea_find_task(pid_t pid);
 int seccomp_ea_copy_struct_from_user(void *to, size_t ksize,
 				     const void __user *from, size_t usize);

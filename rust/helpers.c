@@ -67,14 +67,12 @@ void seccomp_ea_irq_restore(unsigned long flags)
 	local_irq_restore(flags);
 }
 
-u32 seccomp_ea_current_nr(void)
+struct seccomp_ea_system_call seccomp_ea_current_system_call(void)
 {
-	return syscall_get_nr(current, current_pt_regs());
-}
-
-u32 seccomp_ea_current_arch(void)
-{
-	return syscall_get_arch(current);
+	return (struct seccomp_ea_system_call) {
+		.arch = syscall_get_arch(current),
+		.nr = syscall_get_nr(current, current_pt_regs()),
+	};
 }
 
 void seccomp_ea_current_arguments(unsigned long args[6])
@@ -88,16 +86,15 @@ void seccomp_ea_current_comm(char name[TASK_COMM_LEN])
 }
 
 /* The system call of another task, which must have a stack. */
-u32 seccomp_ea_task_nr(struct task_struct *task)
+struct seccomp_ea_system_call seccomp_ea_system_call_of(struct task_struct *task)
 {
-	/* The task may enter or leave one meanwhile. */
-	return data_race(syscall_get_nr(task, task_pt_regs(task)));
-}
+	struct seccomp_ea_system_call call;
 
-u32 seccomp_ea_task_arch(struct task_struct *task)
-{
+	/* The task may enter or leave one meanwhile. */
+	call.arch = data_race(syscall_get_arch(task));
 	/* As above. */
-	return data_race(syscall_get_arch(task));
+	call.nr = data_race(syscall_get_nr(task, task_pt_regs(task)));
+	return call;
 }
 
 /* A reference on a thread of the caller's pid namespace, or NULL. */

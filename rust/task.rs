@@ -22,13 +22,10 @@ pub(crate) fn current() -> usize {
 /// The system call that the current task is in, as `(arch, nr)`. A kernel thread is in none, but
 /// does not come here either.
 pub(crate) fn system_call() -> (u32, u32) {
-    // SAFETY: Both only read the current task's thread info and saved registers.
-    unsafe {
-        (
-            bindings::seccomp_ea_current_arch(),
-            bindings::seccomp_ea_current_nr(),
-        )
-    }
+    // SAFETY: Only reads the current task's thread info and saved registers.
+    let call = unsafe { bindings::seccomp_ea_current_system_call() };
+
+    (call.arch, call.nr)
 }
 
 /// The system call that another task is in, or, once it is back in user mode, was in last.
@@ -38,12 +35,9 @@ pub(crate) fn system_call() -> (u32, u32) {
 /// The task must have a stack.
 pub(crate) unsafe fn system_call_of(task: &Task) -> (u32, u32) {
     // SAFETY: By the safety requirement. The registers are read while they may be written.
-    unsafe {
-        (
-            bindings::seccomp_ea_task_arch(task.as_ptr()),
-            bindings::seccomp_ea_task_nr(task.as_ptr()),
-        )
-    }
+    let call = unsafe { bindings::seccomp_ea_system_call_of(task.as_ptr()) };
+
+    (call.arch, call.nr)
 }
 
 /// A number that changes whenever the task executes a program (`setup_new_exec()` in `fs/exec.c`).
