@@ -11,7 +11,7 @@
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
 #include <linux/ptrace.h>
-#include <linux/rhashtable.h>
+#include <linux/rculist.h>
 #include <linux/sched.h>
 #include <linux/seccomp_ea.h>
 #include <linux/spinlock.h>
@@ -28,7 +28,7 @@ static const u32 SECCOMP_EA_READ_PINNED __maybe_unused = SECCOMP_EA_IOCTL_READ_P
 
 /* What the table of caches knows of one: its place there, and its key. */
 struct seccomp_ea_node {
-	struct rhash_head head;
+	struct hlist_node list;
 	unsigned long task;
 };
 
@@ -74,12 +74,11 @@ struct mm_struct *seccomp_ea_mm_access(struct task_struct *task,
 				       unsigned int mode);
 int seccomp_ea_force_sig_seccomp(int syscall, int reason, bool force_coredump);
 
-int seccomp_ea_nodes_init(struct rhashtable *table);
-struct seccomp_ea_node *seccomp_ea_nodes_find(struct rhashtable *table,
-					      unsigned long task);
-int seccomp_ea_nodes_insert(struct rhashtable *table,
-			    struct seccomp_ea_node *node);
-int seccomp_ea_nodes_remove(struct rhashtable *table,
-			    struct seccomp_ea_node *node);
+int seccomp_ea_nodes_init(void);
+void seccomp_ea_nodes_destroy(void);
+struct seccomp_ea_node *seccomp_ea_nodes_find(unsigned long task);
+struct seccomp_ea_node *seccomp_ea_nodes_find_current(void);
+void seccomp_ea_nodes_insert(struct seccomp_ea_node *node);
+void seccomp_ea_nodes_remove(struct seccomp_ea_node *node);
 
 #endif /* _SECCOMP_EA_BINDINGS_HELPER_H */

@@ -27,7 +27,10 @@ use crate::{
     pass::Pass,
     serve::Fetched,
     table::Call,
-    task, //
+    task::{
+        self,
+        FilterContext, //
+    }, //
 };
 use core::{
     cell::UnsafeCell,
@@ -66,10 +69,6 @@ struct Head {
     node: Opaque<seccomp_ea_node>,
     rcu: Opaque<kernel::bindings::callback_head>,
     task: Option<ARef<Task>>,
-    /// Whoever wants to read [`Pinned`] and is not the thread has to pass it.
-    gate: Gate,
-    /// One of [`Standing`]. Tracers change it at any time.
-    standing: Atomic<u32>,
 }
 
 /// Whether the copy is for the system call that the thread is in, as far as tracers have a say in it.
@@ -85,8 +84,11 @@ pub(crate) enum Standing {
 }
 
 const FIRST_PAGE: usize = 4096;
-const PADDING: usize =
-    FIRST_PAGE - size_of::<Head>() - size_of::<State>() - offset_of!(Pinned, page);
+const PADDING: usize = FIRST_PAGE
+    - size_of::<Head>()
+    - size_of::<State>()
+    - offset_of!(Shared, pinned)
+    - offset_of!(Pinned, page);
 
 /// What is known of the copy.
 #[derive(Default)]
@@ -114,18 +116,31 @@ pub(crate) struct Pinned {
     pub(crate) page: [u8; EA_SIZE as usize],
 }
 
+/// What others look at as well as the thread.
+#[repr(C)]
+struct Shared {
+    /// Whoever wants to read [`Pinned`] and is not the thread has to pass it.
+    gate: Gate,
+    /// One of [`Standing`]. Tracers change it at any time.
+    standing: Atomic<u32>,
+    pinned: UnsafeCell<Pinned>,
+}
+
 /// The cache of a thread.
 #[repr(C, align(4096))]
 struct Cache {
     head: Head,
     state: State,
     padding: [u8; PADDING],
-    pinned: UnsafeCell<Pinned>,
+    shared: Shared,
 }
 
 const _: () = {
     assert!(size_of::<Cache>() == 2 * FIRST_PAGE);
-    assert!(offset_of!(Cache, pinned) + offset_of!(Pinned, page) == FIRST_PAGE);
+    assert!(
+        offset_of!(Cache, shared) + offset_of!(Shared, pinned) + offset_of!(Pinned, page)
+            == FIRST_PAGE
+    );
     assert!(offset_of!(Pinned, data) + size_of::<Data>() == offset_of!(Pinned, page));
     assert!(offset_of!(Pinned, info) + size_of::<Info>() == offset_of!(Pinned, data));
     assert!(offset_of!(Cache, head) == 0 && offset_of!(Head, node) == 0);
@@ -148,41 +163,34 @@ impl Standing {
 ///
 /// # Invariants
 ///
-/// `gate` is that of `pinned`, and only the thread writes what is behind it.
+/// Both are of one cache, and of the current thread, which alone writes what is behind the gate.
 pub(crate) struct Own<'a> {
     pub(crate) state: &'a mut State,
-    gate: &'a Gate,
-    standing: &'a Atomic<u32>,
-    pinned: &'a UnsafeCell<Pinned>,
+    shared: &'a Shared,
 }
 
 impl<'a> Own<'a> {
     /// What is pinned.
     pub(crate) fn pinned(&self) -> &Pinned {
         // SAFETY: By the type invariant nobody else writes it, and `rewrite()` borrows `self` mutably.
-        unsafe { &*self.pinned.get() }
+        unsafe { &*self.shared.pinned.get() }
     }
 
     /// What is pinned, to be written, and the state with it. No supervisor sees it meanwhile.
     pub(crate) fn rewrite(&mut self) -> (&mut State, Rewrite<'_>) {
-        self.gate.close();
+        self.shared.gate.close();
         // Filters that run although seccomp is suspended by now are not those of the next call.
         let standing = match task::seccomp_suspended() {
             true => Standing::Unknown,
             false => Standing::Judged,
         };
-        self.standing.store(standing as u32, Relaxed);
+        self.shared.standing.store(standing as u32, Relaxed);
         // INVARIANT: It was closed just now, and only the current thread opens it.
-        let rewrite = Rewrite {
-            gate: self.gate,
-            pinned: self.pinned,
-        };
-
-        (self.state, rewrite)
+        (self.state, Rewrite(self.shared))
     }
 
     pub(crate) fn standing(&self) -> Standing {
-        Standing::read(self.standing)
+        Standing::read(&self.shared.standing)
     }
 
     /// The address that filters are given as their context.
@@ -195,47 +203,36 @@ impl<'a> Own<'a> {
 ///
 /// # Invariants
 ///
-/// `gate` is that of `pinned`, and closed.
-pub(crate) struct Rewrite<'a> {
-    gate: &'a Gate,
-    pinned: &'a UnsafeCell<Pinned>,
-}
+/// Its gate is closed.
+pub(crate) struct Rewrite<'a>(&'a Shared);
 
 impl Deref for Rewrite<'_> {
     type Target = Pinned;
 
     fn deref(&self) -> &Pinned {
         // SAFETY: By the type invariant nobody else uses it.
-        unsafe { &*self.pinned.get() }
+        unsafe { &*self.0.pinned.get() }
     }
 }
 
 impl DerefMut for Rewrite<'_> {
     fn deref_mut(&mut self) -> &mut Pinned {
         // SAFETY: As above.
-        unsafe { &mut *self.pinned.get() }
+        unsafe { &mut *self.0.pinned.get() }
     }
 }
 
 impl Drop for Rewrite<'_> {
     fn drop(&mut self) {
-        self.gate.open();
+        self.0.gate.open();
     }
 }
-
-/// The table of caches, by the address of the task.
-struct Table(Opaque<kernel::bindings::rhashtable>);
-
-// SAFETY: A `struct rhashtable` synchronises its users.
-unsafe impl Sync for Table {}
-
-static TABLE: Table = Table(Opaque::uninit());
 
 /// The life of the table of caches.
 ///
 /// # Invariants
 ///
-/// [`TABLE`] is initialised as long as the value lives.
+/// The table (`nodes.c`) is there as long as the value lives.
 pub(crate) struct Caches(());
 
 impl Caches {
@@ -244,9 +241,9 @@ impl Caches {
     /// There must be one value at most. No function of this file may be called before this one
     /// returned or after the value was dropped, nor while there is a cache may it be dropped.
     pub(crate) unsafe fn new() -> Result<Caches> {
-        // SAFETY: The memory is there, and nobody uses it.
-        to_result(unsafe { bindings::seccomp_ea_nodes_init(TABLE.0.get()) })?;
-        // INVARIANT: It was initialised just now.
+        // SAFETY: By the safety requirement there is none yet.
+        to_result(unsafe { bindings::seccomp_ea_nodes_init() })?;
+        // INVARIANT: It was made just now.
         Ok(Caches(()))
     }
 }
@@ -254,58 +251,66 @@ impl Caches {
 impl Drop for Caches {
     fn drop(&mut self) {
         // SAFETY: By the type invariant; there are no users any more, and no elements.
-        unsafe { bindings::rhashtable_destroy(TABLE.0.get()) };
+        unsafe { bindings::seccomp_ea_nodes_destroy() };
     }
 }
 
-/// Finds the cache of a task. It stays valid until it is released, and until the end of the RCU
-/// read-side critical section that the caller may be in.
-fn find(task: usize) -> Option<NonNull<Cache>> {
-    let _guard = rcu::read_lock();
-    // SAFETY: The table is initialised, see `Caches::new()`, and this is an RCU read-side critical
-    // section.
-    let node = unsafe { bindings::seccomp_ea_nodes_find(TABLE.0.get(), task) };
+/// Finds the cache of the current task, which stays valid until the task releases it.
+fn find_current() -> Option<NonNull<Cache>> {
+    // SAFETY: The table is there, see `Caches::new()`.
+    let node = unsafe { bindings::seccomp_ea_nodes_find_current() };
 
     // Every element of the table is the start of a `Cache`.
     NonNull::new(node.cast())
 }
 
-/// Calls `f` with the cache of the current thread, if it has one. Does not sleep itself.
-pub(crate) fn with_current<R>(f: impl FnOnce(&mut Own<'_>) -> R) -> Option<R> {
-    find(task::current()).map(|cache| {
-        let cache = cache.as_ptr();
-        // SAFETY: The cache is valid as long as the current thread runs. Only the current thread
-        // uses the state. It is not in here already: nothing that `f` does is an inspected system
-        // call, and a filter does not run meanwhile.
-        let (state, head, pinned) =
-            unsafe { (&mut (*cache).state, &(*cache).head, &(*cache).pinned) };
+/// Calls `f` with a cache.
+///
+/// # Safety
+///
+/// It must be that of the current thread.
+unsafe fn with<R>(cache: NonNull<Cache>, f: impl FnOnce(&mut Own<'_>) -> R) -> R {
+    let cache = cache.as_ptr();
+    // SAFETY: The cache is valid as long as the current thread runs. Only the current thread uses the
+    // state. It is not in here already: nothing that `f` does is an inspected system call, and a
+    // filter does not run meanwhile.
+    let (state, shared) = unsafe { (&mut (*cache).state, &(*cache).shared) };
 
-        // INVARIANT: They are of one cache, which is the current thread's.
-        f(&mut Own {
-            state,
-            gate: &head.gate,
-            standing: &head.standing,
-            pinned,
-        })
-    })
+    // INVARIANT: They are of one cache, which is the current thread's.
+    f(&mut Own { state, shared })
 }
 
-/// What others may look at of the cache of a thread: its gate, [`Standing`], and what the gate says when
-/// it may be read.
-fn of<'a>(
-    task: &Task,
-    _guard: &'a rcu::Guard,
-) -> Option<(&'a Gate, &'a Atomic<u32>, &'a UnsafeCell<Pinned>)> {
-    let cache = find(task.as_ptr() as usize)?.as_ptr();
+/// Calls `f` with the cache of the current thread, if it has one. Does not sleep itself.
+pub(crate) fn with_current<R>(f: impl FnOnce(&mut Own<'_>) -> R) -> Option<R> {
+    // SAFETY: It is that of the current thread.
+    find_current().map(|cache| unsafe { with(cache, f) })
+}
 
-    // SAFETY: The cache is valid until the RCU read-side critical section ends.
-    Some(unsafe {
-        (
-            &(*cache).head.gate,
-            &(*cache).head.standing,
-            &(*cache).pinned,
-        )
-    })
+/// Calls `f` with the cache of the current thread, which gets one if it has none. May sleep.
+///
+/// [`ENOMEM`] if the memory, which the thread's memory cgroup is charged with, is not to be had.
+pub(crate) fn with_any<R>(
+    context: &mut FilterContext,
+    f: impl FnOnce(&mut FilterContext, &mut Own<'_>) -> R,
+) -> Result<R> {
+    let cache = match find_current() {
+        Some(cache) => cache,
+        None => context.sleep(create)?,
+    };
+
+    // SAFETY: It is that of the current thread.
+    Ok(unsafe { with(cache, |cache| f(context, cache)) })
+}
+
+/// What others may look at of the cache of a thread.
+fn shared<'a>(task: &Task, _guard: &'a rcu::Guard) -> Option<&'a Shared> {
+    // SAFETY: The table is there, see `Caches::new()`, and this is an RCU read-side critical section.
+    let node = unsafe { bindings::seccomp_ea_nodes_find(task.as_ptr() as usize) };
+    // Every element of the table is the start of a `Cache`.
+    let cache = NonNull::new(node.cast::<Cache>())?.as_ptr();
+
+    // SAFETY: The cache is valid until that section ends.
+    Some(unsafe { &(*cache).shared })
 }
 
 /// Notes down that the seccomp of a thread is about to be suspended.
@@ -315,7 +320,7 @@ fn of<'a>(
 /// seized may be anywhere in the call that it is in, or just out of it.
 pub(crate) fn suspend(task: &Task, seized: bool) {
     let guard = rcu::read_lock();
-    let Some((gate, word, pinned)) = of(task, &guard) else {
+    let Some(shared) = shared(task, &guard) else {
         return;
     };
     let note = |in_call| {
@@ -324,16 +329,16 @@ pub(crate) fn suspend(task: &Task, seized: bool) {
             false => Standing::LeftBehind,
         };
 
-        word.store(standing as u32, Relaxed);
+        shared.standing.store(standing as u32, Relaxed);
     };
 
     // It is noted down in the gate, so that what the thread fetches later is not meant. One that
     // fetches right now may go on in the same call.
-    gate.enter(|| {
+    let entered = shared.gate.enter(|| {
         // SAFETY: As in `with_pinned()`.
-        note(unsafe { is_for(&*pinned.get(), task::system_call_of(task)) })
-    })
-    .unwrap_or_else(|| note(true));
+        note(unsafe { is_for(&*shared.pinned.get(), task::system_call_of(task)) })
+    });
+    entered.unwrap_or_else(|| note(true));
 }
 
 /// Whether a copy is for this system call, or for an earlier one like it.
@@ -347,30 +352,29 @@ fn is_for(pinned: &Pinned, (arch, nr): (u32, u32)) -> bool {
 /// behind by another system call or another program. `f` must not sleep.
 pub(crate) fn with_pinned<R>(task: &Task, f: impl FnOnce(&Pinned) -> R) -> Option<R> {
     let guard = rcu::read_lock();
-    let (gate, standing, pinned) = of(task, &guard)?;
-
-    gate.enter(|| {
+    let shared = shared(task, &guard)?;
+    let entered = shared.gate.enter(|| {
         // SAFETY: The gate is entered, so that the thread does not write.
-        let pinned = unsafe { &*pinned.get() };
+        let pinned = unsafe { &*shared.pinned.get() };
         // SAFETY: Nor does the thread get past `release()`, and so it has a stack.
         let system_call = unsafe { task::system_call_of(task) };
 
         (is_for(pinned, system_call)
             && pinned.exec_id == task::exec_id(task)
-            && Standing::read(standing) == Standing::Judged)
+            && Standing::read(&shared.standing) == Standing::Judged)
             .then(|| f(pinned))
-    })
-    .flatten()
+    });
+
+    entered.flatten()
 }
 
-/// Makes a cache for the current thread, which has none. May sleep.
-///
-/// [`ENOMEM`] if the memory, which the thread's memory cgroup is charged with, is not to be had.
-pub(crate) fn create() -> Result {
+/// Makes a cache for the current thread, which has none. May sleep. [`ENOMEM`].
+#[cold]
+fn create() -> Result<NonNull<Cache>> {
     // SAFETY: Process context that may sleep.
     let memory = unsafe { bindings::seccomp_ea_zalloc(size_of::<Cache>()) };
-    let cache = NonNull::new(memory.cast::<Cache>()).ok_or(ENOMEM)?;
-    let cache = cache.as_ptr();
+    let new = NonNull::new(memory.cast::<Cache>()).ok_or(ENOMEM)?;
+    let cache = new.as_ptr();
 
     // SAFETY: The memory is of the size and, as kmalloc() aligns powers of two to their size, of
     // the alignment of `Cache`. All fields are valid as zeroes but `state`, which is written here; the
@@ -381,28 +385,15 @@ pub(crate) fn create() -> Result {
         (*(*cache).head.node.get()).task = task::current();
     }
 
-    // SAFETY: The table is initialised, and the node is part of an object that lives until it is
-    // released.
-    let result = to_result(unsafe {
-        bindings::seccomp_ea_nodes_insert(TABLE.0.get(), (*cache).head.node.get())
-    });
-
-    if result.is_ok() {
-        Counter::Caches.increment();
-    } else {
-        // SAFETY: The cache is not in the table, so that nobody else knows it.
-        unsafe {
-            (*cache).head.task = None;
-            kernel::bindings::kfree(cache.cast());
-        }
-    }
-    // The table may also be busy or too large: no memory, for the caller.
-    result.map_err(|_| ENOMEM)
+    // SAFETY: The table is there, and the node is part of an object that lives until it is released.
+    unsafe { bindings::seccomp_ea_nodes_insert((*cache).head.node.get()) };
+    Counter::Caches.increment();
+    Ok(new)
 }
 
 /// Frees the cache of the current thread, which makes no more system calls. Does not sleep.
 pub(crate) fn release() {
-    let Some(cache) = find(task::current()) else {
+    let Some(cache) = find_current() else {
         return;
     };
     let cache = cache.as_ptr();
@@ -412,8 +403,8 @@ pub(crate) fn release() {
     // another one know it, and these just read the node until the grace period ends, and those who
     // find its gate closed.
     unsafe {
-        (*cache).head.gate.close();
-        bindings::seccomp_ea_nodes_remove(TABLE.0.get(), (*cache).head.node.get());
+        (*cache).shared.gate.close();
+        bindings::seccomp_ea_nodes_remove((*cache).head.node.get());
         (*cache).head.task = None;
         kernel::bindings::kvfree_call_rcu((*cache).head.rcu.get().cast(), cache.cast());
     }

@@ -53,7 +53,9 @@ pub(crate) fn fetch(
             (Some(SizeWord { offset, value }), claimed)
         }
     };
-    let mut fetched = Fetched::new(start, size, claimed, call.smallest);
+    let fetched = &mut state.fetched;
+
+    *fetched = Fetched::new(start, size, claimed, call.smallest);
 
     let (bytes, unused) = pinned.page.split_at_mut(fetched.length);
     let (low, high) = bytes.split_at_mut(fetched.boundary);
@@ -85,7 +87,6 @@ pub(crate) fn fetch(
     state.call = Some(call);
     state.dirty = if error == 0 { fetched.tail } else { 0 };
     state.changed = false;
-    state.fetched = fetched;
 }
 
 /// Reads the size of a struct that has it inside.

@@ -184,34 +184,3 @@ unsigned long seccomp_ea_counted(unsigned int counter)
 		sum += READ_ONCE(per_cpu(seccomp_ea_counters.count[counter], cpu));
 	return max(sum, 0L);
 }
-
-static const struct rhashtable_params nodes_params = {
-	.key_len = sizeof_field(struct seccomp_ea_node, task),
-	.key_offset = offsetof(struct seccomp_ea_node, task),
-	.head_offset = offsetof(struct seccomp_ea_node, head),
-	.automatic_shrinking = true,
-};
-
-int seccomp_ea_nodes_init(struct rhashtable *table)
-{
-	return rhashtable_init(table, &nodes_params);
-}
-
-/* The caller is within an RCU read-side critical section. */
-struct seccomp_ea_node *seccomp_ea_nodes_find(struct rhashtable *table,
-					      unsigned long task)
-{
-	return rhashtable_lookup(table, &task, nodes_params);
-}
-
-int seccomp_ea_nodes_insert(struct rhashtable *table,
-			    struct seccomp_ea_node *node)
-{
-	return rhashtable_insert_fast(table, &node->head, nodes_params);
-}
-
-int seccomp_ea_nodes_remove(struct rhashtable *table,
-			    struct seccomp_ea_node *node)
-{
-	return rhashtable_remove_fast(table, &node->head, nodes_params);
-}

@@ -3,10 +3,7 @@
 //! What an extended program's prologue asks for: the context with the struct.
 
 use crate::{
-    cache::{
-        self,
-        Own, //
-    },
+    cache,
     counter::Counter,
     fetch,
     filter::Filter,
@@ -32,7 +29,7 @@ pub(crate) fn inspect(context: &mut FilterContext, data: &Data, filter: &Filter)
         return None;
     };
 
-    let judge = |context: &mut FilterContext, cache: &mut Own<'_>| {
+    let judged = cache::with_any(context, |context, cache| {
         let same = cache
             .state
             .pass
@@ -44,15 +41,9 @@ pub(crate) fn inspect(context: &mut FilterContext, data: &Data, filter: &Filter)
         }
         cache.state.pass = same.or(Some(Pass::begin(data.arch, data.nr, number)));
         cache.context()
-    };
+    });
 
-    let address = cache::with_current(|cache| judge(context, cache));
-    if address.is_some() {
-        return address;
-    }
-    if context.sleep(cache::create).is_err() {
-        Counter::DeniedNoMemory.increment();
-        return None;
-    }
-    cache::with_current(|cache| judge(context, cache))
+    judged
+        .inspect_err(|_| Counter::DeniedNoMemory.increment())
+        .ok()
 }

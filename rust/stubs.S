@@ -19,16 +19,29 @@
 	.text
 
 /*
+ * Go to @real unless the current task may have a cache: not if it is in no seccomp
+ * mode, nor if its bucket of the table of caches is empty (nodes.c). Only @reg changes.
+ */
+.macro UNLESS_CACHED reg:req, real:req
+	movq	PER_CPU_VAR(current_task), \reg
+	cmpl	$0, TASK_seccomp_mode(\reg)
+	je	\real
+	imulq	$NODES_HASH, \reg
+	shrq	$NODES_HASH_SHIFT, \reg
+	andq	seccomp_ea_nodes + NODES_mask(%rip), \reg
+	addq	seccomp_ea_nodes + NODES_buckets(%rip), \reg
+	cmpq	$0, (\reg)
+	je	\real
+.endm
+
+/*
  * Hand-off: ask @serve, which has the arguments of @real, for an answer. It is -1
- * where the copy is to take its usual way, as it is at once for a thread that is in
- * no seccomp mode.
+ * where the copy is to take its usual way.
  */
 .macro HANDOFF name:req, serve:req, real:req
 SYM_FUNC_START(\name)
-	ENDBR
-	movq	PER_CPU_VAR(current_task), %rax
-	cmpl	$0, TASK_seccomp_mode(%rax)
-	je	.Lreal_\@
+	ANNOTATE_NOENDBR
+	UNLESS_CACHED %rax, \real
 
 	pushq	%rdi
 	pushq	%rsi
@@ -38,10 +51,8 @@ SYM_FUNC_START(\name)
 	popq	%rsi
 	popq	%rdi
 	cmpq	$-1, %rax
-	je	.Lreal_\@
+	je	\real
 	RET
-.Lreal_\@:
-	jmp	\real
 SYM_FUNC_END(\name)
 .endm
 
@@ -54,10 +65,8 @@ HANDOFF seccomp_ea_check_zeroed_user, seccomp_ea_serve_zeroed, check_zeroed_user
  * stay as they are (arch/x86/lib/getuser.S). The answer is a word, or negative.
  */
 SYM_FUNC_START(seccomp_ea_get_user_4)
-	ENDBR
-	movq	PER_CPU_VAR(current_task), %rdx
-	cmpl	$0, TASK_seccomp_mode(%rdx)
-	je	.Lget_user_4
+	ANNOTATE_NOENDBR
+	UNLESS_CACHED %rdx, __get_user_4
 
 	pushq	%rdi
 	pushq	%rsi
@@ -79,7 +88,7 @@ SYM_FUNC_START(seccomp_ea_get_user_4)
 	popq	%rsi
 	popq	%rdi
 	cmpq	$-1, %rdx
-	je	.Lget_user_4
+	je	__get_user_4
 	xorl	%eax, %eax
 	testq	%rdx, %rdx
 	jns	.Lgot_user_4
@@ -87,8 +96,6 @@ SYM_FUNC_START(seccomp_ea_get_user_4)
 	xorl	%edx, %edx
 .Lgot_user_4:
 	RET
-.Lget_user_4:
-	jmp	__get_user_4
 SYM_FUNC_END(seccomp_ea_get_user_4)
 
 /* void bpf_prog_destroy(struct bpf_prog *fp) */

@@ -10,7 +10,6 @@ pub(crate) mod bindings {
     use super::*;
 
     pub(crate) struct callback_head;
-    pub(crate) struct rhashtable;
 
     #[repr(C)]
     pub(crate) struct seccomp_ea_node {
@@ -23,16 +22,13 @@ pub(crate) mod bindings {
         static UNUSED: RefCell<Vec<*mut u8>> = const { RefCell::new(Vec::new()) };
     }
 
-    pub(crate) unsafe fn seccomp_ea_nodes_init(_: *mut rhashtable) -> i32 {
+    pub(crate) unsafe fn seccomp_ea_nodes_init() -> i32 {
         0
     }
 
-    pub(crate) unsafe fn rhashtable_destroy(_: *mut rhashtable) {}
+    pub(crate) unsafe fn seccomp_ea_nodes_destroy() {}
 
-    pub(crate) unsafe fn seccomp_ea_nodes_find(
-        _: *mut rhashtable,
-        task: usize,
-    ) -> *mut seccomp_ea_node {
+    pub(crate) unsafe fn seccomp_ea_nodes_find(task: usize) -> *mut seccomp_ea_node {
         let is_of_task = |&&node: &&*mut seccomp_ea_node| {
             // SAFETY: What is in the table is valid.
             unsafe { (*node).task == task }
@@ -46,15 +42,16 @@ pub(crate) mod bindings {
         })
     }
 
-    pub(crate) unsafe fn seccomp_ea_nodes_insert(
-        _: *mut rhashtable,
-        node: *mut seccomp_ea_node,
-    ) -> i32 {
-        NODES.with_borrow_mut(|nodes| nodes.push(node));
-        0
+    pub(crate) unsafe fn seccomp_ea_nodes_find_current() -> *mut seccomp_ea_node {
+        // SAFETY: As above.
+        unsafe { seccomp_ea_nodes_find(crate::task::current()) }
     }
 
-    pub(crate) unsafe fn seccomp_ea_nodes_remove(_: *mut rhashtable, node: *mut seccomp_ea_node) {
+    pub(crate) unsafe fn seccomp_ea_nodes_insert(node: *mut seccomp_ea_node) {
+        NODES.with_borrow_mut(|nodes| nodes.push(node));
+    }
+
+    pub(crate) unsafe fn seccomp_ea_nodes_remove(node: *mut seccomp_ea_node) {
         NODES.with_borrow_mut(|nodes| nodes.retain(|&other| other != node));
     }
 
