@@ -19,31 +19,38 @@ use crate::{
 /// Returns the address of the context that the filter is to judge, or [`None`] if there is none, so
 /// that the system call has to be denied. May sleep.
 pub(crate) fn inspect(context: &mut FilterContext, data: &Data, filter: &Filter) -> Option<usize> {
-    let known = || {
-        let abi = Abi::from_arch(data.arch)?;
-
-        Some((filter.number()?, abi, table::find(abi, data.nr)?))
+    let Some(number) = filter.number() else {
+        return unknown();
     };
-    let Some((number, abi, call)) = known() else {
-        Counter::DeniedUnknown.increment();
-        return None;
-    };
-
     let judged = cache::with_any(context, |context, cache| {
-        let same = cache
-            .state
-            .pass
-            .and_then(|pass| pass.next(data.arch, data.nr, number));
+        let pass = cache.state.pass;
+        let same = pass.and_then(|pass| pass.next(data.arch, data.nr, number));
 
-        if same.is_none() {
-            fetch::fetch(context, cache, data, abi, call);
-            Counter::Fetches.increment();
-        }
-        cache.state.pass = same.or(Some(Pass::begin(data.arch, data.nr, number)));
-        cache.context()
+        cache.state.pass = match same {
+            Some(_) => same,
+            None => {
+                let abi = Abi::from_arch(data.arch)?;
+
+                fetch::fetch(context, cache, data, abi, table::find(abi, data.nr)?);
+                Counter::Fetches.increment();
+                Some(Pass::begin(data.arch, data.nr, number))
+            }
+        };
+        Some(cache.context())
     });
 
-    judged
-        .inspect_err(|_| Counter::DeniedNoMemory.increment())
-        .ok()
+    match judged {
+        Ok(context) => context.or_else(unknown),
+        Err(_) => {
+            Counter::DeniedNoMemory.increment();
+            None
+        }
+    }
+}
+
+/// Denies what can only be a mistake of the module's: verification let no other calls pass.
+#[cold]
+fn unknown() -> Option<usize> {
+    Counter::DeniedUnknown.increment();
+    None
 }
