@@ -11,6 +11,8 @@ define HELP
   make kcsan-test  the same in another one that finds data races
   make stress      the tests stress and stress_text, ten minutes for each thing that they do to
                    filtered threads (STRESS_SECONDS=600)
+  make bench       what calls cost with the module and without it, into
+                   Documentation/performance (10 minutes)
   make shell       a shell in the guest, with the module loaded
   make mutants     remove guards of the module, one at a time, and see which test goes red;
                    MUTANT="NAME..." for some (selftests/mutants)
@@ -38,7 +40,7 @@ endef
 # What is given on the command line reaches the scripts through the environment.
 export KVER KDIR DEBUG_KERNEL T TEST_LIMIT
 
-TESTS = host $(shell $(MAKE) -s --no-print-directory -C selftests list) thunks
+TESTS = host $(shell $(MAKE) -s --no-print-directory -C selftests list) thunks bench
 
 all:
 	@scripts/build module
@@ -64,6 +66,11 @@ stress: export TEST_LIMIT := $(or $(TEST_LIMIT),7200)
 debug-test kcsan-test stress:
 	@scripts/build module selftests
 	@qemu/boot test
+
+bench:
+	@scripts/build module selftests
+	@qemu/boot bench
+	@scripts/bench
 
 mutants:
 	@scripts/mutate $(MUTANT)
@@ -91,4 +98,4 @@ clean:
 help:
 	$(info $(HELP))@:
 
-.PHONY: all run shell test debug-test kcsan-test stress mutants check fuzz reference vars update clean help
+.PHONY: all run shell test debug-test kcsan-test stress bench mutants check fuzz reference vars update clean help
