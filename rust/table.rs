@@ -290,35 +290,23 @@ impl Rows {
     }
 }
 
-/// One more than the highest number of a row on any ABI.
-const NUMBERS: usize = {
-    let mut last = 0;
-    let mut row = 0;
+/// Room for all numbers: a power of two, so that what is looked up can be cut down to an index.
+const NUMBERS: usize = 512;
 
-    while row < CALLS.len() {
-        let mut abi = 0;
-
-        while abi < Abi::ALL.len() {
-            if CALLS[row].nr[abi] > last {
-                last = CALLS[row].nr[abi];
-            }
-            abi += 1;
-        }
-        row += 1;
-    }
-    last as usize + 1
-};
-
-/// The row of each number on each ABI, or how many rows there are.
+/// The row that a number belongs to on each ABI, if it is one of a row. No two rows have the same.
 static ROWS: [[u8; NUMBERS]; Abi::ALL.len()] = {
-    let mut rows = [[CALLS.len() as u8; NUMBERS]; Abi::ALL.len()];
+    const NONE: u8 = u8::MAX;
+    let mut rows = [[NONE; NUMBERS]; Abi::ALL.len()];
     let mut row = 0;
 
     while row < CALLS.len() {
         let mut abi = 0;
 
         while abi < Abi::ALL.len() {
-            rows[abi][CALLS[row].nr[abi] as usize] = row as u8;
+            let of_number = &mut rows[abi][CALLS[row].nr[abi] as usize];
+
+            assert!(*of_number == NONE);
+            *of_number = row as u8;
             abi += 1;
         }
         row += 1;
@@ -328,7 +316,12 @@ static ROWS: [[u8; NUMBERS]; Abi::ALL.len()] = {
 
 /// Finds the row of a system call.
 ///
-/// `nr` is compared as the unsigned 32-bit number that a filter sees.
+/// `nr` is compared as the unsigned 32-bit number that a filter sees. It is the user's: no index is
+/// made of it that speculation could take out of the table, as `do_syscall_x64()` sees to, too.
 pub(crate) fn find(abi: Abi, nr: u32) -> Option<&'static Call> {
-    CALLS.get(usize::from(*ROWS[abi as usize].get(nr as usize)?))
+    let row = ROWS[abi as usize][nr as usize % NUMBERS];
+
+    CALLS
+        .get(usize::from(row))
+        .filter(|call| call.nr[abi as usize] == nr)
 }
