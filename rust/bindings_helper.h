@@ -10,8 +10,8 @@
 #include <linux/filter.h>
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
+#include <linux/percpu.h>
 #include <linux/ptrace.h>
-#include <linux/rculist.h>
 #include <linux/sched.h>
 #include <linux/seccomp_ea.h>
 #include <linux/spinlock.h>

@@ -6,9 +6,10 @@
  * is empty no task of its hash has a cache.
  */
 
-#include <linux/hash.h>
+#include <linux/cache.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
+#include <linux/random.h>
 #include <linux/rculist.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
@@ -18,15 +19,15 @@
 #include "bindings_helper.h"
 #include "nodes.h"
 
-struct seccomp_ea_nodes seccomp_ea_nodes __read_mostly;
+struct seccomp_ea_nodes seccomp_ea_nodes __ro_after_init;
 
-static spinlock_t *locks;
-static unsigned int locks_mask;
+/* Several buckets share a lock. */
+static spinlock_t locks[256];
 
 /* In bytes, see stubs.S. */
 static unsigned long offset_of_bucket(unsigned long task)
 {
-	return (task * GOLDEN_RATIO_32 >> SECCOMP_EA_HASH_SHIFT) & seccomp_ea_nodes.mask;
+	return (task * seccomp_ea_nodes.factor >> SECCOMP_EA_HASH_SHIFT) & seccomp_ea_nodes.mask;
 }
 
 static struct hlist_head *bucket_of(unsigned long task)
@@ -34,35 +35,35 @@ static struct hlist_head *bucket_of(unsigned long task)
 	return (void *)seccomp_ea_nodes.buckets + offset_of_bucket(task);
 }
 
-/* Several buckets share a lock. */
 static spinlock_t *lock_of(unsigned long task)
 {
-	return &locks[offset_of_bucket(task) / sizeof(struct hlist_head) & locks_mask];
+	return &locks[offset_of_bucket(task) / sizeof(struct hlist_head) % ARRAY_SIZE(locks)];
 }
 
 /*
- * Makes as many buckets as the kernel allows threads, unless it is told otherwise: one
- * for every 128 KiB of memory (set_max_threads() in kernel/fork.c). May sleep. -ENOMEM.
+ * Makes a bucket for every 128 KiB of memory, and some more to have a power of two: as many
+ * as there are threads at most, unless the kernel is told otherwise (set_max_threads() in
+ * kernel/fork.c). From 128 GiB on it is a million. May sleep. -ENOMEM.
  */
 int seccomp_ea_nodes_init(void)
 {
 	size_t count = clamp(roundup_pow_of_two(totalram_pages() / 32), SZ_1K, SZ_1M);
+	unsigned int i;
 
 	/* Zeroes are empty lists. */
 	seccomp_ea_nodes.buckets = kvcalloc(count, sizeof(struct hlist_head), GFP_KERNEL);
-	seccomp_ea_nodes.mask = (count - 1) * sizeof(struct hlist_head);
 	if (!seccomp_ea_nodes.buckets)
 		return -ENOMEM;
-	if (alloc_bucket_spinlocks(&locks, &locks_mask, count, 4, GFP_KERNEL)) {
-		kvfree(seccomp_ea_nodes.buckets);
-		return -ENOMEM;
-	}
+	seccomp_ea_nodes.mask = (count - 1) * sizeof(struct hlist_head);
+	/* The time that a look-up takes is not to tell where tasks are. */
+	seccomp_ea_nodes.factor = get_random_u64() | 1;
+	for (i = 0; i < ARRAY_SIZE(locks); i++)
+		spin_lock_init(&locks[i]);
 	return 0;
 }
 
 void seccomp_ea_nodes_destroy(void)
 {
-	free_bucket_spinlocks(locks);
 	kvfree(seccomp_ea_nodes.buckets);
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Offsets for stubs.S. This file is compiled to assembly only. */
 
-#include <linux/hash.h>
 #include <linux/kbuild.h>
 #include <linux/sched.h>
 
@@ -12,7 +11,7 @@ int main(void)
 	OFFSET(TASK_seccomp_mode, task_struct, seccomp.mode);
 	OFFSET(NODES_buckets, seccomp_ea_nodes, buckets);
 	OFFSET(NODES_mask, seccomp_ea_nodes, mask);
-	DEFINE(NODES_HASH, GOLDEN_RATIO_32);
+	OFFSET(NODES_factor, seccomp_ea_nodes, factor);
 	DEFINE(NODES_HASH_SHIFT, SECCOMP_EA_HASH_SHIFT);
 	return 0;
 }

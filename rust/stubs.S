@@ -20,13 +20,14 @@
 
 /*
  * Go to @real unless the current task may have a cache: not if it is in no seccomp
- * mode, nor if its bucket of the table of caches is empty (nodes.c). Only @reg changes.
+ * mode, nor if its bucket of the table of caches is empty (nodes.c). Only @reg and the
+ * flags change.
  */
 .macro UNLESS_CACHED reg:req, real:req
 	movq	PER_CPU_VAR(current_task), \reg
 	cmpl	$0, TASK_seccomp_mode(\reg)
 	je	\real
-	imulq	$NODES_HASH, \reg
+	imulq	seccomp_ea_nodes + NODES_factor(%rip), \reg
 	shrq	$NODES_HASH_SHIFT, \reg
 	andq	seccomp_ea_nodes + NODES_mask(%rip), \reg
 	addq	seccomp_ea_nodes + NODES_buckets(%rip), \reg
@@ -100,7 +101,7 @@ SYM_FUNC_END(seccomp_ea_get_user_4)
 
 /* void bpf_prog_destroy(struct bpf_prog *fp) */
 SYM_FUNC_START(seccomp_ea_bpf_prog_destroy)
-	ENDBR
+	ANNOTATE_NOENDBR
 	pushq	%rdi
 	call	seccomp_ea_filter_gone
 	popq	%rdi
@@ -114,7 +115,7 @@ SYM_FUNC_END(seccomp_ea_bpf_prog_destroy)
  * loaded, as a static call's would be; until then it leads to a trap.
  */
 SYM_FUNC_START(seccomp_ea_filter_release)
-	ENDBR
+	ANNOTATE_NOENDBR
 	pushq	%rdi
 	call	seccomp_ea_thread_exit
 	popq	%rdi
