@@ -65,7 +65,8 @@ use kernel::{
 /// What the module keeps of a cache. It fills the first page up to the info words.
 #[repr(C)]
 struct Head {
-    /// Whoever looks for another cache follows and rewrites the links of this one, at any time.
+    /// Whoever looks for another cache follows the links of this one at any time, and whoever adds or
+    /// removes a neighbour of it rewrites them.
     node: Opaque<seccomp_ea_node>,
     rcu: Opaque<kernel::bindings::callback_head>,
     task: Option<ARef<Task>>,
@@ -268,12 +269,10 @@ fn find_current() -> Option<NonNull<Cache>> {
 ///
 /// # Safety
 ///
-/// It must be that of the current thread.
+/// It must be that of the current thread, which has not released it, and is not in here already.
 unsafe fn with<R>(cache: NonNull<Cache>, f: impl FnOnce(&mut Own<'_>) -> R) -> R {
     let cache = cache.as_ptr();
-    // SAFETY: The cache is valid as long as the current thread runs. Only the current thread uses the
-    // state. It is not in here already: nothing that `f` does is an inspected system call, and a
-    // filter does not run meanwhile.
+    // SAFETY: By the safety requirement the cache is valid, and nobody else uses the state.
     let (state, shared) = unsafe { (&mut (*cache).state, &(*cache).shared) };
 
     // INVARIANT: They are of one cache, which is the current thread's.
@@ -282,7 +281,8 @@ unsafe fn with<R>(cache: NonNull<Cache>, f: impl FnOnce(&mut Own<'_>) -> R) -> R
 
 /// Calls `f` with the cache of the current thread, if it has one. Does not sleep itself.
 pub(crate) fn with_current<R>(f: impl FnOnce(&mut Own<'_>) -> R) -> Option<R> {
-    // SAFETY: It is that of the current thread.
+    // SAFETY: It is that of the current thread, which is in `f` but once: no `f` of the module's looks
+    // for the cache again, makes an inspected system call, or runs a filter.
     find_current().map(|cache| unsafe { with(cache, f) })
 }
 
@@ -298,7 +298,7 @@ pub(crate) fn with_any<R>(
         None => context.sleep(create)?,
     };
 
-    // SAFETY: It is that of the current thread.
+    // SAFETY: As in `with_current()`.
     Ok(unsafe { with(cache, |cache| f(context, cache)) })
 }
 

@@ -309,7 +309,7 @@ unsafe extern "C" fn create_from_user(
     result
 }
 
-/// Stands in for `seccomp_check_filter()`. May sleep.
+/// Stands in for `seccomp_check_filter()`.
 ///
 /// # Safety
 ///

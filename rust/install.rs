@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Installing a filter: verify it, rewrite its EA loads, extend its program.
+//! Installing a filter: rewrite its EA loads, verify it, extend its program.
 
 use crate::{
     bpf::{
@@ -59,7 +59,7 @@ fn available() -> Rows {
 }
 
 /// Judges each instruction of a classic program in the place of `seccomp_check_filter()`, and rewrites
-/// the program so that `bpf_convert_filter()` understands it. May sleep. [`EINVAL`].
+/// the program so that `bpf_convert_filter()` understands it. [`EINVAL`].
 ///
 /// Whether its loads may be reached, [`extend()`] decides.
 pub(crate) fn check(kernel: KernelCheck, program: &mut [Insn]) -> Result {
@@ -67,6 +67,7 @@ pub(crate) fn check(kernel: KernelCheck, program: &mut [Insn]) -> Result {
         return kernel.run(program);
     }
 
+    // The kernel would refuse these as well, but not say why.
     verify::check_offsets(program).map_err(refuse)?;
     for insn in program {
         match layout::load(insn.k) {
@@ -109,7 +110,7 @@ fn refuse(refusal: Refusal) -> Error {
 }
 
 /// Turns the program that the kernel made of a filter into an extended one, if the filter reads
-/// structs. May sleep.
+/// structs. The kernel's check has passed it; nobody has it yet but the caller. May sleep.
 ///
 /// [`ENOMEM`]; or [`EINVAL`] if it may not read them and, as if the module was not there, while that is
 /// being unloaded. The program is destroyed then.

@@ -42,7 +42,7 @@ pub(crate) struct SizeWord {
 
 impl SizeWord {
     /// Puts the word, if there is one, into its place in the struct, as far as that has room for it.
-    #[inline(never)]
+    #[cold]
     fn put(self, bytes: &mut [u8]) {
         let word = bytes.iter_mut().skip(self.offset);
 

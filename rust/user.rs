@@ -67,15 +67,17 @@ fn all_chunks(from: u64, length: usize, mut f: impl FnMut(u64, usize, usize) -> 
     true
 }
 
-/// Copies from user memory as far as it is there, without a page fault. Any context.
+/// Copies from user memory as far as it is there, without a page fault. Process context, which
+/// may be atomic.
 fn read_present(from: u64, to: &mut [u8]) -> bool {
-    // SAFETY: `to` is valid for writes of its length. Any address may be read from, in any context.
+    // SAFETY: `to` is valid for writes of its length. Any address may be read from.
     unsafe {
         bindings::seccomp_ea_read_present(to.as_mut_ptr().cast(), from as *const c_void, to.len())
     }
 }
 
-/// Whether user memory is there, all of it, without a page fault. Any context.
+/// Whether user memory is there, all of it, without a page fault. Process context, which
+/// may be atomic.
 pub(crate) fn is_present(from: u64, length: usize) -> bool {
     let mut bytes = [0; CHUNK];
 
@@ -84,7 +86,8 @@ pub(crate) fn is_present(from: u64, length: usize) -> bool {
     })
 }
 
-/// Whether user memory, as far as it is there without a page fault, is not `expected`. Any context.
+/// Whether user memory, as far as it is there without a page fault, is not `expected`.
+/// Process context, which may be atomic.
 pub(crate) fn differs(from: u64, expected: &[u8]) -> bool {
     let mut bytes = [0; CHUNK];
 
