@@ -31,7 +31,7 @@ The kernel is the newest in Debian's trixie-backports that is built with Rust.
                             and RUSTC= reach its make); run and test boot its bzImage, with QEMU
                             and the tests from the build root
   DEBUG_KERNEL=y            the kernel of debug-test, for other commands; kcsan is that of kcsan-test
-  TEST_LIMIT=600            seconds after which a test in the guest is killed
+  TEST_LIMIT=900            seconds after which a test in the guest is killed
 
 Downloads and the build root (about 3 GB) are kept in $${XDG_CACHE_HOME:-~/.cache}/seccomp-ea,
 which can be removed at any time. Only what is missing there needs the network.
