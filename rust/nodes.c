@@ -7,6 +7,7 @@
  */
 
 #include <linux/cache.h>
+#include <linux/kmemleak.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/random.h>
@@ -54,6 +55,8 @@ int seccomp_ea_nodes_init(void)
 	seccomp_ea_nodes.buckets = kvcalloc(count, sizeof(struct hlist_head), GFP_KERNEL);
 	if (!seccomp_ea_nodes.buckets)
 		return -ENOMEM;
+	/* kmemleak looks for pointers in what can be written. */
+	kmemleak_not_leak(seccomp_ea_nodes.buckets);
 	seccomp_ea_nodes.mask = (count - 1) * sizeof(struct hlist_head);
 	/* The time that a look-up takes is not to tell where tasks are. */
 	seccomp_ea_nodes.factor = get_random_u64() | 1;
