@@ -99,7 +99,10 @@ static const struct target {
 	const char *name;
 	enum bound bound;
 	double limit;
-	/* Where the test fails instead, if the limit is out of reach: see performance.rst. */
+	/*
+	 * Where the test fails instead, if the limit is out of reach (see performance.rst), or
+	 * close: what a thread takes differs by 0.2 % from boot to boot.
+	 */
 	double reached;
 	const char *what;
 	int n;
@@ -114,7 +117,7 @@ static const struct target {
 	  LOADED, EXTENDED, ABSENT, ORDINARY, 0 }
 	STRUCT("openat2+close", 1, 1.04, 1.105),
 	STRUCT("openat2+close", 3, 1.05, 1.13),
-	STRUCT("clone3 thread", 1, 1.01, 0),
+	STRUCT("clone3 thread", 1, 1.01, 1.012),
 
 	STRUCT("close", 1, 1.005, 0),
 	{ "the struct / ordinary filters", AT_MOST, 1.005, 1.009, "close", 1,
@@ -128,8 +131,8 @@ static const struct target {
 	  USED, filter, ABSENT, filter, 0 }
 	OTHER("openat2+close", 0, BARE, 1.003, 0),
 	OTHER("openat2+close", 1, ORDINARY, 1.003, 0),
-	OTHER("clone3 thread", 0, BARE, 1.003, 0),
-	OTHER("clone3 thread", 1, ORDINARY, 1.003, 0),
+	OTHER("clone3 thread", 0, BARE, 1.003, 1.005),
+	OTHER("clone3 thread", 1, ORDINARY, 1.003, 1.005),
 	OTHER("statmount", 0, BARE, 1.003, 0),
 	OTHER("statmount", 1, ORDINARY, 1.003, 1.006),
 	OTHER("sched_setattr", 0, BARE, 1.003, 0),
