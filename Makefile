@@ -12,7 +12,7 @@ define HELP
   make stress      the tests stress and stress_text, ten minutes for each thing that they do to
                    filtered threads (STRESS_SECONDS=600)
   make bench       what calls cost with the module and without it, into
-                   Documentation/performance (10 minutes)
+                   Documentation/performance (6 minutes)
   make shell       a shell in the guest, with the module loaded
   make mutants     remove guards of the module, one at a time, and see which test goes red;
                    MUTANT="NAME..." for some (selftests/mutants)
