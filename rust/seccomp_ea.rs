@@ -12,7 +12,7 @@
 //!   them to work.
 //! - mechanism: [`hooks`] is what the kernel calls, [`sites`] how it comes to do so, by way of
 //!   [`callsite`], [`symbol`] and [`kprobe`]. [`cache`], [`filter`] and [`bpf`] own what lives
-//!   longer than a call. [`livepatch`] keeps out what would undo them. [`gate`], [`reference`], [`task`], [`unexported`] and [`user`] wrap what is left.
+//!   longer than a call. [`livepatch`] keeps out what would undo them. [`gate`], [`mod@reference`], [`task`], [`unexported`] and [`user`] wrap what is left.
 //! - what can be seen of it: [`counter`], and [`report`] with [`dentry`]; for supervisors [`device`]
 //!   with [`thread`], and [`change`]. [`suspend`] is about tracers.
 

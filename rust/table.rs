@@ -19,7 +19,7 @@ pub(crate) enum Abi {
 }
 
 impl Abi {
-    /// Every ABI, in the order of the indices that [`Call::nr`] and [`Call::entry`] use.
+    /// Every ABI, in the order of the indices that [`Call::nr`] and [`Functions::entry`] use.
     pub(crate) const ALL: [Abi; 2] = [Abi::X86_64, Abi::I386];
 
     /// The value of `seccomp_data::arch` (`AUDIT_ARCH_*`, `include/uapi/linux/audit.h`).
