@@ -17,6 +17,7 @@ define HELP
   make mutants     remove guards of the module, one at a time, and see which test goes red;
                    MUTANT="NAME..." for some (selftests/mutants)
   make check       formatting, warnings, style, spelling, host tests
+  make rustdoc     the documentation of the crate's insides, for browsers
   make fuzz        random filters against a reference of the contract, for FUZZ_SECONDS=60, or
                    FUZZ_RUNS=N; FUZZ_KEEP=y puts what is found into the corpus of the host tests
   make reference   Documentation/calls.rst anew, after a change of the table
@@ -78,6 +79,9 @@ mutants:
 check:
 	@scripts/check
 
+rustdoc:
+	@scripts/build module rustdoc
+
 fuzz:
 	@scripts/fuzz
 
@@ -98,4 +102,5 @@ clean:
 help:
 	$(info $(HELP))@:
 
-.PHONY: all run shell test debug-test kcsan-test stress bench mutants check fuzz reference vars update clean help
+.PHONY: all run shell test debug-test kcsan-test stress bench mutants check rustdoc fuzz reference \
+	vars update clean help
