@@ -18,6 +18,7 @@ define HELP
                    MUTANT="NAME..." for some (selftests/mutants)
   make check       formatting, warnings, style, spelling, host tests
   make rustdoc     the documentation of the crate's insides, for browsers
+  make rust-analyzer  rust-project.json, for editors that speak to rust-analyzer
   make fuzz        random filters against a reference of the contract, for FUZZ_SECONDS=60, or
                    FUZZ_RUNS=N; FUZZ_KEEP=y puts what is found into the corpus of the host tests
   make reference   Documentation/calls.rst anew, after a change of the table
@@ -82,6 +83,9 @@ check:
 rustdoc:
 	@scripts/build module rustdoc
 
+rust-analyzer:
+	@scripts/rust-analyzer
+
 fuzz:
 	@scripts/fuzz
 
@@ -97,10 +101,10 @@ update:
 	@scripts/setup
 
 clean:
-	@rm -rf build seccomp_ea.ko
+	@rm -rf build seccomp_ea.ko rust-project.json
 
 help:
 	$(info $(HELP))@:
 
-.PHONY: all run shell test debug-test kcsan-test stress bench mutants check rustdoc fuzz reference \
-	vars update clean help
+.PHONY: all run shell test debug-test kcsan-test stress bench mutants check rustdoc rust-analyzer \
+	fuzz reference vars update clean help
