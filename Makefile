@@ -17,6 +17,8 @@ define HELP
   make mutants     remove guards of the module, one at a time, and see which test goes red;
                    MUTANT="NAME..." for some (selftests/mutants)
   make check       formatting, warnings, style, spelling, host tests
+  make patches     each commit that is not published yet (RANGE=A..B for others), as a patch
+                   that is mailed: does it apply, does it build
   make rustdoc     the documentation of the crate's insides, for browsers
   make rust-analyzer  rust-project.json, for editors that speak to rust-analyzer
   make fuzz        random filters against a reference of the contract, for FUZZ_SECONDS=60, or
@@ -80,6 +82,9 @@ mutants:
 check:
 	@scripts/check
 
+patches:
+	@scripts/patches $(RANGE)
+
 rustdoc:
 	@scripts/build module rustdoc
 
@@ -106,5 +111,5 @@ clean:
 help:
 	$(info $(HELP))@:
 
-.PHONY: all run shell test debug-test kcsan-test stress bench mutants check rustdoc rust-analyzer \
-	fuzz reference vars update clean help
+.PHONY: all run shell test debug-test kcsan-test stress bench mutants check patches rustdoc \
+	rust-analyzer fuzz reference vars update clean help

@@ -62,7 +62,7 @@ load_kernel()
 	if [ -n "${KDIR:-}" ]; then
 		TREE=$KDIR
 		IMAGE=$KDIR/arch/x86/boot/bzImage
-		KERNEL_VERSION=$(cat "$KDIR/include/config/kernel.release")
+		KERNEL_VERSION=$(cat "$KDIR/include/config/kernel.release") || return
 	else
 		[ -f "$RESOLVED" ] || return 1
 		version=$(sed -n 's/^VERSION=//p' "$RESOLVED")
@@ -125,6 +125,15 @@ lend_network()
 in_root()
 {
 	in_tree "$ROOT" "$@"
+}
+
+# The commits that are not published yet, the newest first, or else the last few.
+unpublished()
+{
+	local upstream commits=
+	upstream=$(git -C "$TOP" rev-parse -q --verify '@{upstream}' || true)
+	[ -z "$upstream" ] || commits=$(git -C "$TOP" rev-list --no-merges "$upstream..HEAD")
+	echo "${commits:-$(git -C "$TOP" rev-list --no-merges -15 HEAD)}"
 }
 
 # What only one command needs is unpacked beside the build root, with all that it
