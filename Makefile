@@ -14,6 +14,7 @@ define HELP
   make bench       what calls cost with the module and without it, into
                    Documentation/performance (6 minutes)
   make shell       a shell in the guest, with the module loaded
+  make deb         a package of the source, for DKMS
   make mutants     remove guards of the module, one at a time, and see which test goes red;
                    MUTANT="NAME..." for some (selftests/mutants)
   make check       formatting, warnings, style, spelling, host tests
@@ -76,6 +77,9 @@ bench:
 	@qemu/boot bench
 	@scripts/bench
 
+deb:
+	@scripts/deb
+
 mutants:
 	@scripts/mutate $(MUTANT)
 
@@ -111,5 +115,5 @@ clean:
 help:
 	$(info $(HELP))@:
 
-.PHONY: all run shell test debug-test kcsan-test stress bench mutants check patches rustdoc \
+.PHONY: all run shell test debug-test kcsan-test stress bench deb mutants check patches rustdoc \
 	rust-analyzer fuzz reference vars update clean help
