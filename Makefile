@@ -14,6 +14,9 @@ define HELP
   make bench       what calls cost with the module and without it, into
                    Documentation/performance (6 minutes)
   make shell       a shell in the guest, with the module loaded
+  make install     the module, for the kernel that runs or the one that is chosen below, and its
+                   header into DESTDIR= (none), PREFIX= (/usr/local); signed if SIGN_KEY= and
+                   SIGN_CERT= are given. make uninstall removes both.
   make deb         a package of the source, for DKMS
   make mutants     remove guards of the module, one at a time, and see which test goes red;
                    MUTANT="NAME..." for some (selftests/mutants)
@@ -43,7 +46,7 @@ which can be removed at any time. Only what is missing there needs the network.
 endef
 
 # What is given on the command line reaches the scripts through the environment.
-export KVER KDIR DEBUG_KERNEL T TEST_LIMIT
+export KVER KDIR DEBUG_KERNEL T TEST_LIMIT DESTDIR PREFIX SIGN_KEY SIGN_CERT
 
 TESTS = host $(shell $(MAKE) -s --no-print-directory -C selftests list) thunks bench
 
@@ -76,6 +79,14 @@ bench:
 	@scripts/build module selftests
 	@qemu/boot bench
 	@scripts/bench
+
+install uninstall: export KVER := $(or $(KVER),$(if $(KDIR),,$(shell uname -r)))
+
+install:
+	@scripts/install
+
+uninstall:
+	@scripts/install remove
 
 deb:
 	@scripts/deb
@@ -115,5 +126,5 @@ clean:
 help:
 	$(info $(HELP))@:
 
-.PHONY: all run shell test debug-test kcsan-test stress bench deb mutants check patches rustdoc \
-	rust-analyzer fuzz reference vars update clean help
+.PHONY: all run shell test debug-test kcsan-test stress bench install uninstall deb mutants check \
+	patches rustdoc rust-analyzer fuzz reference vars update clean help
