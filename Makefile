@@ -13,6 +13,8 @@ define HELP
                    filtered threads (STRESS_SECONDS=600)
   make bench       what calls cost with the module and without it, into
                    Documentation/performance (6 minutes)
+  make install-test  install the module's package on an ordinary Debian machine in QEMU, load
+                   the module, use it, unload it, remove the package (20 minutes, 5 GB)
   make shell       a shell in the guest, with the module loaded
   make install     the module, for the kernel that runs or the one that is chosen below, and its
                    header into DESTDIR= (none), PREFIX= (/usr/local); signed if SIGN_KEY= and
@@ -91,6 +93,9 @@ uninstall:
 deb:
 	@scripts/deb
 
+install-test:
+	@qemu/install
+
 mutants:
 	@scripts/mutate $(MUTANT)
 
@@ -126,5 +131,5 @@ clean:
 help:
 	$(info $(HELP))@:
 
-.PHONY: all run shell test debug-test kcsan-test stress bench install uninstall deb mutants check \
-	patches rustdoc rust-analyzer fuzz reference vars update clean help
+.PHONY: all run shell test debug-test kcsan-test stress bench install uninstall deb install-test \
+	mutants check patches rustdoc rust-analyzer fuzz reference vars update clean help
