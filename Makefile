@@ -9,6 +9,8 @@ define HELP
   make debug-test  the same with KASAN, lockdep and more, and a search for leaks, in a kernel that
                    it builds with clang first (15 minutes, 4 GB)
   make kcsan-test  the same in another one that finds data races
+  make matrix      the same as make test on the two newest packaged series, amd64 and cloud, and
+                   on a kernel by clang; KERNELS="7.3-cloud clang" for some (hours, 15 GB)
   make stress      the tests stress and stress_text, ten minutes for each thing that they do to
                    filtered threads (STRESS_SECONDS=600)
   make bench       what calls cost with the module and without it, into
@@ -36,7 +38,7 @@ define HELP
 
 The kernel is the newest in Debian's trixie-backports that is built with Rust.
   KVER=7.2.12+deb13-amd64   another packaged version, as its headers package is called
-  KVER=cloud                the newest of another flavour
+  KVER=cloud                the newest of another flavour; KVER=7.3 of a series, KVER=7.3-cloud of both
   KDIR=DIR                  your own prepared kernel tree, built with your own tools (CC=, LLVM=
                             and RUSTC= reach its make); run and test boot its bzImage, with QEMU
                             and the tests from the build root
@@ -81,6 +83,9 @@ bench:
 	@scripts/build module selftests
 	@qemu/boot bench
 	@scripts/bench
+
+matrix:
+	@scripts/matrix $(KERNELS)
 
 install uninstall: export KVER := $(or $(KVER),$(if $(KDIR),,$(shell uname -r)))
 
@@ -131,5 +136,5 @@ clean:
 help:
 	$(info $(HELP))@:
 
-.PHONY: all run shell test debug-test kcsan-test stress bench install uninstall deb install-test \
-	mutants check patches rustdoc rust-analyzer fuzz reference vars update clean help
+.PHONY: all run shell test debug-test kcsan-test matrix stress bench install uninstall deb \
+	install-test mutants check patches rustdoc rust-analyzer fuzz reference vars update clean help

@@ -24,8 +24,8 @@ DEBUG_KERNEL=${DEBUG_KERNEL:-}
 case $DEBUG_KERNEL in
 '') ;;
 y) DEBUG_CONFIG=debug DEBUG_FRAGMENTS=(qemu/debug.config) ;;
-kcsan) DEBUG_CONFIG=kcsan DEBUG_FRAGMENTS=(qemu/{debug,kcsan}.config) ;;
-*) die "DEBUG_KERNEL=$DEBUG_KERNEL is neither y nor kcsan" ;;
+kcsan | clang) DEBUG_CONFIG=$DEBUG_KERNEL DEBUG_FRAGMENTS=(qemu/{debug,"$DEBUG_KERNEL"}.config) ;;
+*) die "DEBUG_KERNEL=$DEBUG_KERNEL is not y, kcsan or clang" ;;
 esac
 [ -z "${KDIR:-}" ] || [ -d "$KDIR" ] || die "KDIR=$KDIR is not a directory"
 KDIR=${KDIR:+$(cd "$KDIR" && pwd -P)}
@@ -91,7 +91,8 @@ NAMESPACE=(--mount --propagation private)
 # in_tree ROOT COMMAND...: run the command in a root directory, as root there.
 # The checkout, the cache and a developer's own kernel appear at their own
 # paths, so that a path means the same inside and outside. rustc and bindgen
-# need /proc. The mounts live in a namespace of their own and go with it.
+# need /proc. The mounts live in a namespace of their own and go with it. The
+# root itself is one of them, or this could not be done once more inside.
 in_tree()
 {
 	local root=$1
@@ -100,6 +101,7 @@ in_tree()
 	unshare "${NAMESPACE[@]}" bash -ec '
 		root=$1 dir=$2 binds=$3
 		shift 3
+		mount --bind "$root" "$root"
 		mount --rbind /proc "$root/proc"
 		mount --rbind /dev "$root/dev"
 		for bind in $binds; do
