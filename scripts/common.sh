@@ -46,8 +46,10 @@ BASE_ROOT=$CACHE/root-$(key_of "$TOP/scripts/packages" "$TOP/scripts/root")
 ROOT=$BASE_ROOT
 [ -z "$DEBUG_KERNEL" ] || ROOT=$CACHE/root-debug-$(
 	key_of "$TOP/scripts/packages" "$TOP/scripts/packages-debug" "$TOP/scripts/root")
-CARGO_LOCK=$TOP/selftests/host/Cargo.lock
-CRATES=$CACHE/crates-$(key_of "$CARGO_LOCK")
+
+# What cargo builds: for the host, from the same sources as the module.
+HOST_CRATES=(selftests/host)
+CRATES=$CACHE/crates-$(cd "$TOP" && key_of "${HOST_CRATES[@]/%//Cargo.lock}")
 
 # What KVER= (or its absence) was found to mean; see scripts/choose-kernel.
 RESOLVED=$CACHE/resolved/${KVER:-newest}-$(key_of "$TOP/scripts/choose-kernel")
@@ -165,13 +167,14 @@ need_beside()
 	[ -d "$(beside "$1")" ] || step "$CACHE/log/$1" "download $1" download_beside "$1"
 }
 
-# cargo_test CHECKOUT ARGUMENT...: the host tests of a checkout.
-cargo_test()
+# host_cargo DIRECTORY COMMAND ARGUMENT...: cargo for one of HOST_CRATES, which lie
+# two levels below the checkout.
+host_cargo()
 {
-	local checkout=$1
-	shift
-	in_root env CARGO_HOME="$CRATES" CARGO_TARGET_DIR="$checkout/build/host" \
-		cargo test --offline --locked --manifest-path "$checkout/selftests/host/Cargo.toml" "$@"
+	local directory=$1 command=$2
+	shift 2
+	in_root env CARGO_HOME="$CRATES" CARGO_TARGET_DIR="${directory%/*/*}/build/host" \
+		cargo "$command" --offline --locked --manifest-path "$directory/Cargo.toml" "$@"
 }
 
 # kernel_make ARGUMENT...: make in the kernel tree, with the tools it was made
