@@ -42,10 +42,10 @@ key_of()
 
 # Paths follow from what they depend on, so a change there starts afresh
 # beside the old copy and a finished one is recognised by being there.
-BASE_ROOT=$CACHE/root-$(key_of "$TOP/scripts/packages" "$TOP/scripts/root")
+BASE_ROOT=$CACHE/root-$(key_of "$TOP"/scripts/{packages,packages-data,root})
 ROOT=$BASE_ROOT
 [ -z "$DEBUG_KERNEL" ] || ROOT=$CACHE/root-debug-$(
-	key_of "$TOP/scripts/packages" "$TOP/scripts/packages-debug" "$TOP/scripts/root")
+	key_of "$TOP"/scripts/{packages,packages-data,packages-debug,root})
 
 # What cargo builds: for the host, from the same sources as the module.
 HOST_CRATES=(selftests/host)
