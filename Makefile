@@ -31,7 +31,8 @@ define HELP
   make rust-analyzer  rust-project.json, for editors that speak to rust-analyzer
   make fuzz        random filters against a reference of the contract, for FUZZ_SECONDS=60, or
                    FUZZ_RUNS=N; FUZZ_KEEP=y puts what is found into the corpus of the host tests
-  make reference   Documentation/calls.rst anew, after a change of the table
+  make eafilter    build/eafilter: write, check and try filters (Documentation/eafilter.rst)
+  make reference   Documentation/calls.rst and eafilter's tables anew, after a change of the table
   make vars        where the module, kernel, kernel tree and build root are
   make update      look for a newer kernel package
   make clean       remove what was built here (not what was downloaded, see below)
@@ -119,6 +120,9 @@ rust-analyzer:
 fuzz:
 	@scripts/fuzz
 
+eafilter:
+	@scripts/build eafilter
+
 reference:
 	@scripts/reference
 
@@ -137,4 +141,4 @@ help:
 	$(info $(HELP))@:
 
 .PHONY: all run shell test debug-test kcsan-test matrix stress bench install uninstall deb \
-	install-test mutants check patches rustdoc rust-analyzer fuzz reference vars update clean help
+	install-test mutants check patches rustdoc rust-analyzer fuzz eafilter reference vars update clean help

@@ -48,7 +48,7 @@ ROOT=$BASE_ROOT
 	key_of "$TOP"/scripts/{packages,packages-data,packages-debug,root})
 
 # What cargo builds: for the host, from the same sources as the module.
-HOST_CRATES=(selftests/host)
+HOST_CRATES=(selftests/host scripts/eafilter)
 CRATES=$CACHE/crates-$(cd "$TOP" && key_of "${HOST_CRATES[@]/%//Cargo.lock}")
 
 # What KVER= (or its absence) was found to mean; see scripts/choose-kernel.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Prints `Documentation/calls.rst`. scripts/reference compiles it together with the table of the
-//! module and what it has made of the kernel's headers: the structs as bindgen translates them
-//! (`uapi.rs`), and lists of their fields (`fields.rs`).
+//! Prints `Documentation/calls.rst`, or the structs for scripts/eafilter. scripts/reference compiles
+//! it together with the table of the module and what it has made of the kernel's headers: the structs
+//! as bindgen translates them (`x86_64.rs`), and lists of their fields (`fields.rs`).
 
 #![allow(dead_code)]
 
@@ -13,7 +13,7 @@ mod table;
 
 #[allow(non_camel_case_types, non_snake_case)]
 mod uapi {
-    include!(concat!(env!("DIR"), "/uapi.rs"));
+    include!(concat!(env!("DIR"), "/x86_64.rs"));
 }
 
 /// A field that has an address.
@@ -237,13 +237,8 @@ fn structures() {
     }
 }
 
-fn main() {
-    let version = format!(
-        "{}.{}",
-        uapi::LINUX_VERSION_MAJOR,
-        uapi::LINUX_VERSION_PATCHLEVEL
-    );
-
+/// Prints `Documentation/calls.rst`.
+fn page(version: &str) {
     println!(
         "\
 .. SPDX-License-Identifier: GPL-2.0
@@ -277,4 +272,54 @@ smaller field is a part of its word, the bits in the mask. Fields at the same \"
 the one in the struct, are a union. All this is the same for 32-bit programs."
     );
     structures();
+}
+
+/// Prints the beginning of `scripts/eafilter/src/uapi.rs`.
+fn tables(version: &str) {
+    println!(
+        "\
+// SPDX-License-Identifier: GPL-2.0
+// Made by scripts/reference from rust/table.rs, the headers and the tables of Linux {version}.
+// Do not edit.
+
+//! What user space sees of the kernel.
+
+use crate::field::{{Field, Struct}};
+
+/// The version of the kernel that all of this is from.
+pub(crate) const KERNEL: (u32, u32) = ({}, {});
+
+const fn field(name: &'static str, first: u32, width: u32) -> Field {{
+    Field {{ name, first, width }}
+}}
+
+/// The structs of the module's calls.
+pub(crate) static STRUCTS: &[Struct] = &[",
+        uapi::LINUX_VERSION_MAJOR,
+        uapi::LINUX_VERSION_PATCHLEVEL
+    );
+    for structure in fields::STRUCTS {
+        let Struct { name, size, .. } = structure;
+        println!("Struct {{ name: {name:?}, size: {size}, fields: &[");
+        for field in all_fields(structure) {
+            let name = field.name.trim_end_matches('_');
+            println!("field({name:?}, {}, {}),", field.first, field.width);
+        }
+        println!("] }},");
+    }
+    println!("];");
+}
+
+fn main() {
+    let version = format!(
+        "{}.{}",
+        uapi::LINUX_VERSION_MAJOR,
+        uapi::LINUX_VERSION_PATCHLEVEL
+    );
+
+    match std::env::args().nth(1).as_deref() {
+        Some("page") => page(&version),
+        Some("tables") => tables(&version),
+        _ => panic!("page or tables?"),
+    }
 }
