@@ -55,6 +55,8 @@ export KVER KDIR DEBUG_KERNEL T TEST_LIMIT DESTDIR PREFIX SIGN_KEY SIGN_CERT
 
 TESTS = host $(shell $(MAKE) -s --no-print-directory -C selftests list) thunks bench
 
+TEST_PARTS = module $(if $(filter sandboxes,$(or $(T),sandboxes)),eafilter) selftests
+
 all:
 	@scripts/build module
 
@@ -63,7 +65,7 @@ run shell:
 	@qemu/boot $@
 
 test:
-	@[ "$(T)" = host ] && scripts/build || scripts/build module selftests
+	@[ "$(T)" = host ] && scripts/build || scripts/build $(TEST_PARTS)
 	@qemu/boot test
 
 # The same on kernels of our own that find more mistakes: see qemu/*.config.
@@ -77,7 +79,7 @@ stress: export STRESS_SECONDS := $(or $(STRESS_SECONDS),600)
 stress: export TEST_LIMIT := $(or $(TEST_LIMIT),7200)
 
 debug-test kcsan-test stress:
-	@scripts/build module selftests
+	@scripts/build $(TEST_PARTS)
 	@qemu/boot test
 
 bench:

@@ -7,6 +7,8 @@
 #
 # shellcheck shell=busybox
 
+. "$(dirname "$0")/module.sh"
+
 programs=$(dirname "$0")/upstream.d
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
@@ -14,26 +16,6 @@ trap 'rm -rf "$results"' EXIT
 # This one races with a timer, module or not, and has more than one try.
 RACING=global.user_notification_wait_killable_after_reply
 TRIES=6
-
-loaded()
-{
-	[ -d /sys/module/seccomp_ea ]
-}
-
-# The filters of processes that were just killed may take a moment to go.
-unload()
-{
-	local i=0
-	while loaded && ! rmmod seccomp_ea 2>/dev/null; do
-		[ $((i += 1)) -lt 50 ] || return 1
-		sleep 0.1
-	done
-}
-
-load()
-{
-	loaded || insmod /seccomp_ea.ko
-}
 
 # Makes "ok NAME" or "not ok NAME" of result lines: without numbers, and without
 # process ids, which differ from one run to the next.
