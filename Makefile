@@ -10,7 +10,7 @@ define HELP
                    it builds with clang first (15 minutes, 4 GB)
   make kcsan-test  the same in another one that finds data races
   make matrix      the same as make test on the two newest packaged series, amd64 and cloud, and
-                   on a kernel by clang; KERNELS="7.3-cloud clang" for some (hours, 15 GB)
+                   on a kernel by clang; KERNELS="7.3-cloud clang" for some (two hours, 15 GB)
   make stress      the tests stress and stress_text, ten minutes for each thing that they do to
                    filtered threads (STRESS_SECONDS=600)
   make bench       what calls cost with the module and without it, into
@@ -20,7 +20,8 @@ define HELP
   make shell       a shell in the guest, with the module loaded
   make install     the module, for the kernel that runs or the one that is chosen below, and its
                    header into DESTDIR= (none), PREFIX= (/usr/local); signed if SIGN_KEY= and
-                   SIGN_CERT= are given. make uninstall removes both.
+                   SIGN_CERT= are given. make uninstall removes the module, and the header with
+                   the last one.
   make deb         a package of the source, for DKMS
   make mutants     remove guards of the module, one at a time, and see which test goes red;
                    MUTANT="NAME..." for some (selftests/mutants)
