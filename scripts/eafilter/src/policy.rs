@@ -105,6 +105,16 @@ pub(crate) fn decisions(
 /// The calls by which programs for i386 can also make others.
 const MULTIPLEXERS: [&str; 2] = ["socketcall", "ipc"];
 
+/// The rule that decides one of these whatever others say of the calls made by it. Runtimes leave
+/// out rules that have the default action.
+fn deciding<'a>(profile: &'a Profile, call: &str) -> Option<&'a Rule> {
+    profile.rules.iter().find(|rule| {
+        rule.conditions.is_empty()
+            && rule.action != profile.default
+            && rule.names.iter().any(|name| name == call)
+    })
+}
+
 /// Warns of rules that say nothing of what is made by these, as a rule for these decides.
 pub(crate) fn warnings(profile: &Profile) -> Vec<Problem> {
     let mut warnings = Vec::new();
@@ -112,12 +122,7 @@ pub(crate) fn warnings(profile: &Profile) -> Vec<Problem> {
         return warnings;
     }
     for call in MULTIPLEXERS {
-        let decides = |rule: &&Rule| {
-            rule.conditions.is_empty()
-                && rule.action != profile.default
-                && rule.names.iter().any(|name| name == call)
-        };
-        let Some(deciding) = profile.rules.iter().find(decides) else {
+        let Some(deciding) = deciding(profile, call) else {
             continue;
         };
         for rule in &profile.rules {
@@ -137,8 +142,7 @@ pub(crate) fn warnings(profile: &Profile) -> Vec<Problem> {
 }
 
 /// Adds what the rules say of calls that programs for i386 can also make by `socketcall` or `ipc`,
-/// as libseccomp does it: unless a rule without conditions decides these. Runtimes leave out rules
-/// that have the default action.
+/// as libseccomp does it: unless a rule without conditions decides these.
 fn add_parts<'a>(
     profile: &'a Profile,
     calls: &mut BTreeMap<u32, Clauses<'a>>,
@@ -147,9 +151,7 @@ fn add_parts<'a>(
         let Some(nr) = syscall::nr(Architecture::I386, call) else {
             continue;
         };
-        let decides =
-            |clause: &Clause<'_>| clause.conditions.is_empty() && clause.action != profile.default;
-        if calls.get(&nr).is_some_and(|own| own.iter().any(decides)) {
+        if deciding(profile, call).is_some() {
             continue;
         }
         let mut clauses = Clauses::new();

@@ -291,6 +291,14 @@ fn warnings_name_the_file() {
     );
 }
 
+/// Has the profile in a directory allow programs for i386.
+fn allow_i386(directory: &Path) {
+    let file = directory.join("p.json");
+    let text = fs::read_to_string(&file).unwrap();
+    let with_i386 = "\"architectures\": [\"SCMP_ARCH_X86\"], \"syscalls\"";
+    fs::write(&file, text.replace("\"syscalls\"", with_i386)).unwrap();
+}
+
 /// Where two calls are one, an overlay does not replace the rule for the other.
 #[test]
 fn one_call_by_two_names() {
@@ -298,10 +306,7 @@ fn one_call_by_two_names() {
         &[&rule("socketcall", "LOG", IS_ONE)],
         &[("o.json", &[&rule("socket bind", "ERRNO", "")])],
     );
-    let file = directory.path().join("p.json");
-    let text = fs::read_to_string(&file).unwrap();
-    let with_i386 = "\"architectures\": [\"SCMP_ARCH_X86\"], \"syscalls\"";
-    fs::write(&file, text.replace("\"syscalls\"", with_i386)).unwrap();
+    allow_i386(directory.path());
     let (status, _, errors) = run(directory.path(), &["check", "--with", "o.json", "p.json"]);
     assert_eq!(status, Some(2));
     assert!(errors.starts_with("eafilter: o.json:2: syscalls[0]: contradicts the rule in line 2"));
@@ -316,10 +321,7 @@ fn warnings_of_calls_by_two_names() {
     );
     let said = || run(directory.path(), &["check", "--with", "o.json", "p.json"]);
     assert_eq!(said().2, "");
-    let file = directory.path().join("p.json");
-    let text = fs::read_to_string(&file).unwrap();
-    let with_i386 = "\"architectures\": [\"SCMP_ARCH_X86\"], \"syscalls\"";
-    fs::write(&file, text.replace("\"syscalls\"", with_i386)).unwrap();
+    allow_i386(directory.path());
     assert_eq!(
         said().2,
         "eafilter: warning: o.json:2: syscalls[0]: programs for i386 can make the call socket by \
